@@ -1,0 +1,8 @@
+//! What a sidecar decides, without doing anything.
+//!
+//! The configuration file's types ([`config`]) and every per-request decision, as total functions: no clock (time is an
+//! argument), no environment, no files, no runtime, no network. One question per module.
+
+pub mod config;
+pub mod jwt;
+pub mod secret;
