@@ -1,0 +1,45 @@
+# Recipes for people. What must hold is in `.ci/run`, which needs no `just`.
+
+# List the recipes
+default:
+    @just --list --unsorted
+
+# Format everything
+fmt:
+    cargo fmt --all
+
+# Clippy on every target, warnings are errors
+lint:
+    .ci/run lint
+
+# Every test
+test:
+    .ci/run tests
+
+# The tests of one crate, optionally those whose name contains a word: `just test-crate sidecar-policy path`
+test-crate crate filter="":
+    cargo test --locked --package {{crate}} {{filter}}
+
+# Write the golden files anew: review the diff
+golden:
+    INSTA_UPDATE=always cargo test --workspace --locked
+
+# Write crds/yaml anew from the types
+crds:
+    cargo run --quiet --locked --package crds --bin crdgen
+
+# Licences, duplicates, banned crates, sources
+deny:
+    .ci/run deny
+
+# The documentation of the crates, warnings are errors
+doc:
+    .ci/run doc
+
+# The size of files and functions against the budget
+measure:
+    @scripts/measure
+
+# What CI runs
+check:
+    .ci/run
