@@ -1,0 +1,2 @@
+//! crosscall
+fn main(){}

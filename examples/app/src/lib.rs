@@ -1,0 +1,1 @@
+//! crosscall-example
