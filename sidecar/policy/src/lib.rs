@@ -5,4 +5,5 @@
 
 pub mod config;
 pub mod jwt;
+pub mod path;
 pub mod secret;
