@@ -205,7 +205,7 @@ mod tests {
         let mut rule = endpoint("/a", &[]);
         rule.permissions = ["p".to_owned(), "q".to_owned()].into();
         rule.scopes = ["read".to_owned(), "write".to_owned()].into();
-        let mut caller = Caller::person("alice", [].into());
+        let mut caller = Caller::person("alice", [].into()).unwrap();
         assert_eq!(rule.authorize(&caller).unwrap_err().code, Code::PermissionMissing);
         caller.permissions = ["q".to_owned()].into();
         caller.scopes = ["read".to_owned()].into();

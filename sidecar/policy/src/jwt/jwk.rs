@@ -1,0 +1,188 @@
+//! Public keys, as JSON Web Keys (RFC 7517).
+
+use std::fmt;
+
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ED25519, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256,
+    RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512, RSA_PSS_2048_8192_SHA256, RSA_PSS_2048_8192_SHA384,
+    RSA_PSS_2048_8192_SHA512, RsaParameters, RsaPublicKeyComponents, VerificationAlgorithm,
+};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde_json::{Map, Value};
+
+use super::{Algorithm, KeyKind, json, key::is_weak_rsa};
+
+/// A public key with the one algorithm that it verifies.
+#[derive(Clone)]
+pub struct VerifyingKey {
+    algorithm: Algorithm,
+    kid: Option<String>,
+    key: ParsedPublicKey,
+}
+
+/// Why a JSON Web Key is not taken. Nothing here quotes the key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum JwkError {
+    /// Not one JSON object, or with a member that stands twice.
+    #[error("the key is not a JSON Web Key")]
+    Malformed,
+    /// A member is missing.
+    #[error("the key lacks the member `{0}`")]
+    Missing(&'static str),
+    /// A member is not of its form: not canonical base64url, of the wrong length, not a string.
+    #[error("the key's member `{0}` is not of its form")]
+    Invalid(&'static str),
+    /// `alg` is not in the list.
+    #[error(
+        "the key's algorithm is not taken: use one of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, EdDSA"
+    )]
+    AlgorithmNotAllowed,
+    /// `kty` or `crv` is not what `alg` needs.
+    #[error("the key's type or curve does not fit its algorithm")]
+    WrongKind,
+    /// `use` or `key_ops` say that it is for something else.
+    #[error("the key is not meant to verify signatures")]
+    WrongUse,
+    /// A private or shared key.
+    #[error("the key holds private members: give its public half only")]
+    Private,
+    /// `jku` or `x5u`: keys are never fetched from where a key points to.
+    #[error("the key points to another place: give the key itself")]
+    Remote,
+    /// RSA outside 2048 to 8192 bits, a public exponent of 1, primes that can be found, a point that is not on its curve.
+    #[error("the key is weak or not a key")]
+    Weak,
+}
+
+// === impl VerifyingKey ===
+
+impl VerifyingKey {
+    /// Reads a public key. `alg` is required, so that no token chooses it; `use` and `key_ops` must allow verifying where
+    /// they are given (RFC 7517, section 4). Certificates beside the key (`x5c`, `x5t`) are not looked at.
+    pub fn from_jwk(text: &str) -> Result<Self, JwkError> {
+        let jwk = json::object(text.as_bytes()).map_err(|_| JwkError::Malformed)?;
+        if PRIVATE_MEMBERS.iter().any(|name| jwk.contains_key(*name)) {
+            return Err(JwkError::Private);
+        }
+        if REMOTE_MEMBERS.iter().any(|name| jwk.contains_key(*name)) {
+            return Err(JwkError::Remote);
+        }
+        check_use(&jwk)?;
+        let algorithm = string(&jwk, "alg")?.parse().map_err(|_| JwkError::AlgorithmNotAllowed)?;
+        let kid = if jwk.contains_key("kid") { Some(string(&jwk, "kid")?.to_owned()) } else { None };
+        Ok(Self { algorithm, kid, key: read_key(&jwk, algorithm)? })
+    }
+
+    /// The algorithm that it verifies.
+    pub fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    /// Its key id, where it has one.
+    pub fn kid(&self) -> Option<&str> {
+        self.kid.as_deref()
+    }
+
+    pub(super) fn is_signature(&self, message: &[u8], signature: &[u8]) -> bool {
+        self.key.verify_sig(message, signature).is_ok()
+    }
+}
+
+impl fmt::Debug for VerifyingKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VerifyingKey")
+            .field("algorithm", &self.algorithm)
+            .field("kid", &self.kid)
+            .finish_non_exhaustive()
+    }
+}
+
+fn check_use(jwk: &Map<String, Value>) -> Result<(), JwkError> {
+    let meant = jwk.get("use").is_none_or(|usage| usage == "sig");
+    let allowed = match jwk.get("key_ops") {
+        None => true,
+        Some(operations) => operations.as_array().is_some_and(|list| list.iter().any(|one| one == "verify")),
+    };
+    if meant && allowed { Ok(()) } else { Err(JwkError::WrongUse) }
+}
+
+fn read_key(jwk: &Map<String, Value>, algorithm: Algorithm) -> Result<ParsedPublicKey, JwkError> {
+    match algorithm.key_kind() {
+        KeyKind::Rsa => read_rsa(jwk, algorithm),
+        KeyKind::P256 => read_ec(jwk, "P-256", 32, &ECDSA_P256_SHA256_FIXED),
+        KeyKind::P384 => read_ec(jwk, "P-384", 48, &ECDSA_P384_SHA384_FIXED),
+        KeyKind::Ed25519 => {
+            expect_kind(jwk, "OKP", Some("Ed25519"))?;
+            ParsedPublicKey::new(&ED25519, coordinate(jwk, "x", 32)?).map_err(|_| JwkError::Weak)
+        }
+    }
+}
+
+fn read_ec(
+    jwk: &Map<String, Value>,
+    curve: &str,
+    length: usize,
+    algorithm: &'static dyn VerificationAlgorithm,
+) -> Result<ParsedPublicKey, JwkError> {
+    expect_kind(jwk, "EC", Some(curve))?;
+    // SEC 1, section 2.3.3: 0x04, then both coordinates.
+    let mut point = vec![4];
+    point.extend(coordinate(jwk, "x", length)?);
+    point.extend(coordinate(jwk, "y", length)?);
+    ParsedPublicKey::new(algorithm, point).map_err(|_| JwkError::Weak)
+}
+
+fn read_rsa(jwk: &Map<String, Value>, algorithm: Algorithm) -> Result<ParsedPublicKey, JwkError> {
+    expect_kind(jwk, "RSA", None)?;
+    let (n, e) = (integer(jwk, "n")?, integer(jwk, "e")?);
+    let bits = n.first().map_or(0, |first| n.len() * 8 - first.leading_zeros() as usize);
+    if !RSA_BITS.contains(&bits) || is_weak_rsa(&n, &e) {
+        return Err(JwkError::Weak);
+    }
+    let parameters = rsa_parameters(algorithm).ok_or(JwkError::WrongKind)?;
+    RsaPublicKeyComponents { n, e }.to_parsed_public_key(parameters).map_err(|_| JwkError::Weak)
+}
+
+fn rsa_parameters(algorithm: Algorithm) -> Option<&'static RsaParameters> {
+    Some(match algorithm {
+        Algorithm::RS256 => &RSA_PKCS1_2048_8192_SHA256,
+        Algorithm::RS384 => &RSA_PKCS1_2048_8192_SHA384,
+        Algorithm::RS512 => &RSA_PKCS1_2048_8192_SHA512,
+        Algorithm::PS256 => &RSA_PSS_2048_8192_SHA256,
+        Algorithm::PS384 => &RSA_PSS_2048_8192_SHA384,
+        Algorithm::PS512 => &RSA_PSS_2048_8192_SHA512,
+        Algorithm::ES256 | Algorithm::ES384 | Algorithm::EdDSA => return None,
+    })
+}
+
+fn expect_kind(jwk: &Map<String, Value>, kind: &str, curve: Option<&str>) -> Result<(), JwkError> {
+    let fits = string(jwk, "kty")? == kind && curve.is_none_or(|curve| jwk.get("crv").is_some_and(|it| it == curve));
+    if fits { Ok(()) } else { Err(JwkError::WrongKind) }
+}
+
+fn string<'a>(jwk: &'a Map<String, Value>, name: &'static str) -> Result<&'a str, JwkError> {
+    jwk.get(name).ok_or(JwkError::Missing(name))?.as_str().ok_or(JwkError::Invalid(name))
+}
+
+fn bytes(jwk: &Map<String, Value>, name: &'static str) -> Result<Vec<u8>, JwkError> {
+    URL_SAFE_NO_PAD.decode(string(jwk, name)?).map_err(|_| JwkError::Invalid(name))
+}
+
+/// RFC 7518, section 6.2.1.2: as many octets as the curve has.
+fn coordinate(jwk: &Map<String, Value>, name: &'static str, length: usize) -> Result<Vec<u8>, JwkError> {
+    let bytes = bytes(jwk, name)?;
+    if bytes.len() == length { Ok(bytes) } else { Err(JwkError::Invalid(name)) }
+}
+
+/// RFC 7518, section 2, Base64urlUInt: no octet too many in front.
+fn integer(jwk: &Map<String, Value>, name: &'static str) -> Result<Vec<u8>, JwkError> {
+    let bytes = bytes(jwk, name)?;
+    if bytes.first().is_some_and(|first| *first != 0) { Ok(bytes) } else { Err(JwkError::Invalid(name)) }
+}
+
+/// RFC 7518, sections 6.2.2, 6.3.2 and 6.4.1.
+const PRIVATE_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
+
+const REMOTE_MEMBERS: [&str; 2] = ["jku", "x5u"];
+
+const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;

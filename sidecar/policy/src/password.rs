@@ -1,0 +1,293 @@
+//! Passwords of people: hashes that are bounded in cost, and look-ups that take as long for nobody as for somebody.
+
+use std::{collections::BTreeMap, collections::BTreeSet, fmt};
+
+use argon2::{
+    ARGON2ID_IDENT, Argon2, Params, PasswordVerifier,
+    password_hash::phc::{self, Output, Salt},
+};
+use aws_lc_rs::hmac;
+
+use crate::{
+    caller::{Caller, ReservedName},
+    config::BasicUser,
+    secret::SecretString,
+};
+
+/// The hash of a password: argon2id (RFC 9106, as a PHC string) or bcrypt (`$2a$`, `$2b$`, `$2y$`).
+///
+/// bcrypt sees the first 72 bytes of a password alone, as it does everywhere.
+#[derive(Clone)]
+pub struct PasswordHash {
+    scheme: Scheme,
+}
+
+#[derive(Clone)]
+enum Scheme {
+    Argon2id(Box<phc::PasswordHash>),
+    Bcrypt(SecretString),
+}
+
+/// Why a hash is not taken. Nothing here quotes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PasswordHashError {
+    /// Neither argon2id nor bcrypt.
+    #[error("the hash is neither argon2id (`$argon2id$v=19$…`) nor bcrypt (`$2a$`, `$2b$`, `$2y$`)")]
+    UnknownScheme,
+    /// Damaged.
+    #[error("the hash is damaged: make it again")]
+    Malformed,
+    /// Costs so much that a few log-ins would stop the sidecar.
+    #[error(
+        "the hash is too costly to check: at most {MAX_ARGON2_MEMORY_KIB} KiB, {MAX_ARGON2_PASSES} passes and \
+         {MAX_ARGON2_LANES} lanes for argon2id, cost {MAX_BCRYPT_COST} for bcrypt"
+    )]
+    TooCostly,
+}
+
+/// The most memory of an argon2id hash, in KiB (RFC 9106, section 4, second recommended option).
+pub const MAX_ARGON2_MEMORY_KIB: u32 = 64 * 1024;
+/// The most passes of an argon2id hash.
+pub const MAX_ARGON2_PASSES: u32 = 8;
+/// The most lanes of an argon2id hash.
+pub const MAX_ARGON2_LANES: u32 = 8;
+/// The highest cost of a bcrypt hash.
+pub const MAX_BCRYPT_COST: u32 = 14;
+/// The longest password that is checked, in bytes; a longer one is wrong.
+pub const MAX_PASSWORD_BYTES: usize = 1024;
+
+/// People with passwords.
+#[derive(Clone, Debug)]
+pub struct Users {
+    users: BTreeMap<String, KnownUser>,
+    /// Stands in for people who do not exist: as costly as the costliest hash.
+    stand_in: PasswordHash,
+}
+
+#[derive(Clone, Debug)]
+struct KnownUser {
+    hash: PasswordHash,
+    roles: BTreeSet<String>,
+}
+
+/// Why a person of the configuration is not taken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UsersError {
+    /// The name stands for something else.
+    #[error("failed to take the user {user:?}")]
+    Name {
+        /// The name.
+        user: String,
+        /// Why.
+        #[source]
+        source: ReservedName,
+    },
+    /// The hash is not taken.
+    #[error("failed to take the password hash of the user {user:?}")]
+    Hash {
+        /// The name.
+        user: String,
+        /// Why.
+        #[source]
+        source: PasswordHashError,
+    },
+}
+
+/// A person to be, by name; whether that person exists shows only after the password was checked.
+#[derive(Clone, Copy, Debug)]
+pub struct Lookup<'a> {
+    hash: &'a PasswordHash,
+    roles: Option<&'a BTreeSet<String>>,
+}
+
+/// The key of [`cache_key`].
+#[derive(Clone)]
+pub struct HmacKey(hmac::Key);
+
+/// A digest (HMAC-SHA-256) of a name and a password, under which a successful check may be remembered. It says nothing
+/// about either to whoever does not have the key, and no two pairs share one.
+pub fn cache_key(secret: &HmacKey, user: &str, password: &[u8]) -> [u8; 32] {
+    let mut digest = hmac::Context::with_key(&secret.0);
+    for field in [user.as_bytes(), password] {
+        digest.update(&(field.len() as u64).to_be_bytes());
+        digest.update(field);
+    }
+    let mut key = [0; 32];
+    key.copy_from_slice(digest.sign().as_ref());
+    key
+}
+
+// === impl HmacKey ===
+
+impl HmacKey {
+    /// A key from random bytes.
+    pub fn new(random: &[u8; 32]) -> Self {
+        Self(hmac::Key::new(hmac::HMAC_SHA256, random))
+    }
+}
+
+impl fmt::Debug for HmacKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HmacKey")
+    }
+}
+
+// === impl PasswordHash ===
+
+impl PasswordHash {
+    /// Reads a hash and refuses one that costs too much to check.
+    pub fn parse(text: &str) -> Result<Self, PasswordHashError> {
+        if text.starts_with("$argon2id$") {
+            parse_argon2id(text)
+        } else if ["$2a$", "$2b$", "$2y$"].iter().any(|prefix| text.starts_with(prefix)) {
+            parse_bcrypt(text)
+        } else {
+            Err(PasswordHashError::UnknownScheme)
+        }
+    }
+
+    /// Whether the password is the one. Costs what the hash says; a password beyond [`MAX_PASSWORD_BYTES`] is wrong.
+    pub fn verify(&self, password: &[u8]) -> bool {
+        if password.len() > MAX_PASSWORD_BYTES {
+            return false;
+        }
+        match &self.scheme {
+            Scheme::Argon2id(hash) => Argon2::default().verify_password(password, hash.as_ref()).is_ok(),
+            Scheme::Bcrypt(hash) => bcrypt::verify(password, hash.expose()).unwrap_or(false),
+        }
+    }
+
+    /// The same scheme and cost, and the hash of nothing that anybody knows.
+    fn stand_in(&self) -> Self {
+        let scheme = match &self.scheme {
+            Scheme::Argon2id(hash) => Scheme::Argon2id(Box::new(phc::PasswordHash {
+                salt: hash.salt.and_then(|salt| Salt::new(&vec![0; salt.len()]).ok()),
+                hash: hash.hash.and_then(|output| Output::new(&vec![0; output.len()]).ok()),
+                ..hash.as_ref().clone()
+            })),
+            Scheme::Bcrypt(hash) => {
+                let prefix = hash.expose().get(..BCRYPT_PREFIX).unwrap_or_default();
+                Scheme::Bcrypt(format!("{prefix}{}", ".".repeat(BCRYPT_REST)).into())
+            }
+        };
+        Self { scheme }
+    }
+
+    /// Roughly how long a check takes: KiB written, and for bcrypt what takes as long.
+    fn work(&self) -> u64 {
+        match &self.scheme {
+            Scheme::Argon2id(hash) => {
+                Params::try_from(hash.as_ref()).map_or(0, |it| u64::from(it.m_cost()) * u64::from(it.t_cost()))
+            }
+            Scheme::Bcrypt(hash) => {
+                let cost = bcrypt_cost(hash.expose()).unwrap_or_default().min(MAX_BCRYPT_COST);
+                BCRYPT_ROUND_KIB << cost
+            }
+        }
+    }
+}
+
+impl fmt::Debug for PasswordHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.scheme {
+            Scheme::Argon2id(_) => "argon2id",
+            Scheme::Bcrypt(_) => "bcrypt",
+        })
+    }
+}
+
+fn parse_argon2id(text: &str) -> Result<PasswordHash, PasswordHashError> {
+    let hash = phc::PasswordHash::new(text).map_err(|_| PasswordHashError::Malformed)?;
+    let params = Params::try_from(&hash).map_err(|_| PasswordHashError::Malformed)?;
+    if hash.algorithm != ARGON2ID_IDENT || hash.version != Some(ARGON2_VERSION) {
+        return Err(PasswordHashError::UnknownScheme);
+    }
+    let long_enough = hash.hash.is_some_and(|output| output.len() >= MIN_ARGON2_OUTPUT);
+    if hash.salt.is_none() || !long_enough {
+        return Err(PasswordHashError::Malformed);
+    }
+    let bounded = params.m_cost() <= MAX_ARGON2_MEMORY_KIB
+        && params.t_cost() <= MAX_ARGON2_PASSES
+        && params.p_cost() <= MAX_ARGON2_LANES;
+    if bounded {
+        Ok(PasswordHash { scheme: Scheme::Argon2id(Box::new(hash)) })
+    } else {
+        Err(PasswordHashError::TooCostly)
+    }
+}
+
+fn parse_bcrypt(text: &str) -> Result<PasswordHash, PasswordHashError> {
+    match bcrypt_cost(text) {
+        None => Err(PasswordHashError::Malformed),
+        Some(cost) if cost > MAX_BCRYPT_COST => Err(PasswordHashError::TooCostly),
+        Some(cost) if cost < MIN_BCRYPT_COST => Err(PasswordHashError::Malformed),
+        Some(_) => Ok(PasswordHash { scheme: Scheme::Bcrypt(text.into()) }),
+    }
+}
+
+fn bcrypt_cost(text: &str) -> Option<u32> {
+    text.parse::<bcrypt::HashParts>().ok().map(|parts| parts.get_cost())
+}
+
+// === impl Users ===
+
+impl Users {
+    /// Takes the people of a provider.
+    pub fn new(users: &BTreeMap<String, BasicUser>) -> Result<Self, UsersError> {
+        let users = users.iter().map(|(name, user)| Ok((name.clone(), KnownUser::read(name, user)?)));
+        let users = users.collect::<Result<BTreeMap<_, _>, UsersError>>()?;
+        let costliest = users.values().map(|user| &user.hash).max_by_key(|hash| hash.work());
+        let stand_in = costliest.map_or_else(PasswordHash::of_nobody, PasswordHash::stand_in);
+        Ok(Self { users, stand_in })
+    }
+
+    /// Finds a person, or a stand-in whose password nobody knows and takes as long to check as the costliest.
+    ///
+    /// Hashes of one cost for everybody make people indistinguishable by time; with hashes of several costs, people with
+    /// cheaper ones can be told apart.
+    pub fn lookup(&self, name: &str) -> Lookup<'_> {
+        match self.users.get(name) {
+            Some(user) => Lookup { hash: &user.hash, roles: Some(&user.roles) },
+            None => Lookup { hash: &self.stand_in, roles: None },
+        }
+    }
+}
+
+impl KnownUser {
+    fn read(name: &str, user: &BasicUser) -> Result<Self, UsersError> {
+        let owned = || name.to_owned();
+        Caller::person(name, BTreeSet::new()).map_err(|source| UsersError::Name { user: owned(), source })?;
+        let hash =
+            PasswordHash::parse(user.hash.expose()).map_err(|source| UsersError::Hash { user: owned(), source })?;
+        Ok(Self { hash, roles: user.roles.clone() })
+    }
+}
+
+// === impl Lookup ===
+
+impl<'a> Lookup<'a> {
+    /// Checks the password; the roles of the person if it is the right one. Takes as long when there is no such person.
+    pub fn verify(&self, password: &[u8]) -> Option<&'a BTreeSet<String>> {
+        let right = self.hash.verify(password);
+        self.roles.filter(|_| right)
+    }
+}
+
+impl PasswordHash {
+    /// Where there is nobody at all.
+    fn of_nobody() -> Self {
+        Self { scheme: Scheme::Bcrypt(format!("$2b$10${}", ".".repeat(BCRYPT_REST)).into()) }
+    }
+}
+
+/// RFC 9106 has version 0x13.
+const ARGON2_VERSION: phc::Decimal = 0x13;
+/// In bytes.
+const MIN_ARGON2_OUTPUT: usize = 16;
+const MIN_BCRYPT_COST: u32 = 4;
+/// `$2b$10$`.
+const BCRYPT_PREFIX: usize = 7;
+/// The salt and the hash, in characters.
+const BCRYPT_REST: usize = 53;
+/// One round of bcrypt takes about as long as writing so many KiB does for argon2id.
+const BCRYPT_ROUND_KIB: u64 = 16;
