@@ -24,6 +24,10 @@ test-crate crate filter="":
 golden:
     INSTA_UPDATE=always cargo test --workspace --locked
 
+# Write the last column of docs/threat-model.md anew from the tests' comments
+threats:
+    INSTA_UPDATE=always cargo test --locked --package system-tests --test architecture threat
+
 # Write crds/yaml anew from the types
 crds:
     cargo run --quiet --locked --package crds --bin crdgen

@@ -5,4 +5,5 @@
 mod crates;
 mod documents;
 mod sources;
+mod threats;
 mod tree;
