@@ -291,3 +291,187 @@ const BCRYPT_PREFIX: usize = 7;
 const BCRYPT_REST: usize = 53;
 /// One round of bcrypt takes about as long as writing so many KiB does for argon2id.
 const BCRYPT_ROUND_KIB: u64 = 16;
+
+#[cfg(test)]
+mod tests {
+    use argon2::{Algorithm, PasswordHasher, Version};
+
+    use super::*;
+
+    fn argon2id(memory_kib: u32, passes: u32, lanes: u32) -> String {
+        let params = Params::new(memory_kib, passes, lanes, None).unwrap();
+        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+        let hash: phc::PasswordHash = argon2.hash_password_with_salt(b"open sesame", b"saltsaltsaltsalt").unwrap();
+        hash.to_string()
+    }
+
+    fn bcrypt_hash(version: bcrypt::Version) -> String {
+        bcrypt::hash_with_salt(b"open sesame", 4, [7; 16]).unwrap().format_for_version(version)
+    }
+
+    fn users<const N: usize>(users: [(&str, &str); N]) -> Result<Users, UsersError> {
+        let roles = || BTreeSet::from(["ROLE_USER".to_owned()]);
+        Users::new(&users.map(|(name, hash)| (name.to_owned(), BasicUser { hash: hash.into(), roles: roles() })).into())
+    }
+
+    #[test]
+    fn both_schemes_know_the_password() {
+        use bcrypt::Version::{TwoA, TwoB, TwoY};
+        for hash in [argon2id(64, 1, 1), argon2id(256, 2, 2), bcrypt_hash(TwoA), bcrypt_hash(TwoB), bcrypt_hash(TwoY)] {
+            let parsed = PasswordHash::parse(&hash).unwrap();
+            assert!(parsed.verify(b"open sesame"), "{hash}");
+            for wrong in [&b"open sesamE"[..], b"", b"open sesame ", &[0xff; MAX_PASSWORD_BYTES], &[b'a'; 1 << 20]] {
+                assert!(!parsed.verify(wrong), "{hash}");
+            }
+        }
+    }
+
+    /// What `htpasswd -nbB` and the reference implementation of argon2 print.
+    #[test]
+    fn hashes_of_other_tools_are_read() {
+        // The test vector of the bcrypt crate, from the reference implementation.
+        let bcrypt = PasswordHash::parse("$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW").unwrap();
+        assert!(bcrypt.verify(b"U*U") && !bcrypt.verify(b"U*U*"));
+        // phc-winner-argon2, test.c: argon2id, version 0x13.
+        let argon2 = "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4";
+        let argon2 = PasswordHash::parse(argon2).unwrap();
+        assert!(argon2.verify(b"password") && !argon2.verify(b"Password"));
+    }
+
+    /// Threat D1: a hash that costs gigabytes or minutes.
+    #[test]
+    fn absurd_costs_are_refused() {
+        let argon2 =
+            |params: &str| format!("$argon2id$v=19${params}$c2FsdHNhbHRzYWx0$c2FsdHNhbHRzYWx0c2FsdHNhbHRzYWx0");
+        for (text, expected) in [
+            (argon2("m=65536,t=8,p=8"), None),
+            (argon2("m=65537,t=1,p=1"), Some(PasswordHashError::TooCostly)),
+            (argon2("m=4294967295,t=1,p=1"), Some(PasswordHashError::TooCostly)),
+            (argon2("m=1024,t=9,p=1"), Some(PasswordHashError::TooCostly)),
+            (argon2("m=1024,t=1,p=9"), Some(PasswordHashError::TooCostly)),
+            (argon2("m=99999999999,t=1,p=1"), Some(PasswordHashError::Malformed)),
+            (argon2("m=0,t=0,p=0"), Some(PasswordHashError::Malformed)),
+            (bcrypt_hash(bcrypt::Version::TwoB).replace("$04$", "$14$"), None),
+            (bcrypt_hash(bcrypt::Version::TwoB).replace("$04$", "$15$"), Some(PasswordHashError::TooCostly)),
+            (bcrypt_hash(bcrypt::Version::TwoB).replace("$04$", "$31$"), Some(PasswordHashError::TooCostly)),
+            (bcrypt_hash(bcrypt::Version::TwoB).replace("$04$", "$99$"), Some(PasswordHashError::TooCostly)),
+            (bcrypt_hash(bcrypt::Version::TwoB).replace("$04$", "$00$"), Some(PasswordHashError::Malformed)),
+        ] {
+            assert_eq!(PasswordHash::parse(&text).err(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn other_texts_are_refused() {
+        let good = argon2id(64, 1, 1);
+        for text in [
+            "",
+            "open sesame",
+            "{SHA}x",
+            "$1$x$y",
+            "$apr1$x$y",
+            "$2x$04$x",
+            "$2b$04$tooshort",
+            "$6$x$y",
+            &good.replace("argon2id", "argon2i"),
+            &good.replace("argon2id", "argon2d"),
+            &good.replace("v=19", "v=16"),
+            &good.replace("$v=19", ""),
+            &good[..good.len() - 30],
+            good.rsplit_once('$').unwrap().0,
+            "$argon2id$",
+            "$2b$04$aaaaaaaaaaaaaaaaaaaaa£aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+        ] {
+            assert!(PasswordHash::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn lookup_gives_roles_for_the_password() {
+        let users = users([("Alice", &argon2id(64, 1, 1)), ("Bob", &bcrypt_hash(bcrypt::Version::TwoB))]).unwrap();
+        for name in ["Alice", "Bob"] {
+            let roles = users.lookup(name).verify(b"open sesame").unwrap();
+            assert_eq!(roles, &BTreeSet::from(["ROLE_USER".to_owned()]));
+            assert_eq!(users.lookup(name).verify(b"open"), None);
+        }
+        for name in ["", "alice", "Alice ", "Eve"] {
+            assert_eq!(users.lookup(name).verify(b"open sesame"), None);
+        }
+        assert_eq!(Users::new(&BTreeMap::new()).unwrap().lookup("Eve").verify(b""), None);
+    }
+
+    #[test]
+    fn bad_people_are_named_without_their_hash() {
+        let error = users([("Alice", "hunter2")]).unwrap_err();
+        assert_eq!(error.to_string(), "failed to take the password hash of the user \"Alice\"");
+        assert!(!format!("{error:?}").contains("hunter2"));
+        let error = users([("system:crosscall:shop:a", &argon2id(64, 1, 1))]).unwrap_err();
+        assert_eq!(error.to_string(), "failed to take the user \"system:crosscall:shop:a\"");
+    }
+
+    /// Threat J5: hashes in logs.
+    #[test]
+    fn debug_output_hides_hashes_and_keys() {
+        let hash = argon2id(64, 1, 1);
+        let shown = format!("{:?} {:?}", users([("Alice", &hash)]).unwrap(), HmacKey::new(&[42; 32]));
+        assert!(!shown.contains(&hash) && !shown.contains("42"), "{shown}");
+    }
+
+    /// Threat J8: the stand-in is of the costliest hash's scheme and cost.
+    #[test]
+    fn stand_in_costs_what_the_costliest_does() {
+        let bcrypt4 = bcrypt_hash(bcrypt::Version::TwoY);
+        let (cheap, dear) = (argon2id(64, 1, 1), argon2id(19_456, 2, 1));
+        let stand_in = |hashes: [&str; 2]| match users([("A", hashes[0]), ("B", hashes[1])]).unwrap().stand_in.scheme {
+            Scheme::Argon2id(hash) => hash.to_string(),
+            Scheme::Bcrypt(hash) => hash.expose().to_owned(),
+        };
+        for hashes in [[&cheap, &dear], [&dear, &bcrypt4]] {
+            let text = stand_in(hashes.map(String::as_str));
+            assert!(text.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{text}");
+        }
+        let text = stand_in([&cheap, &bcrypt4]);
+        assert!(text.starts_with("$2y$04$"), "{text}");
+        for text in [stand_in([&dear, &cheap]), text] {
+            PasswordHash::parse(&text).unwrap();
+        }
+    }
+
+    /// Threat J8: time does not tell who exists.
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "measures how long a check takes")]
+    fn unknown_user_takes_as_long() {
+        for hash in [argon2id(1_024, 1, 1), bcrypt_hash(bcrypt::Version::TwoB)] {
+            let users = users([("Alice", &hash)]).unwrap();
+            let mut times = [Vec::new(), Vec::new()];
+            for _ in 0..200 {
+                for (name, times) in ["Alice", "Eve"].into_iter().zip(&mut times) {
+                    let start = std::time::Instant::now();
+                    assert_eq!(users.lookup(name).verify(b"wrong"), None);
+                    times.push(start.elapsed().as_nanos());
+                }
+            }
+            let [known, unknown] = times.map(|mut times| {
+                times.sort_unstable();
+                times[times.len() / 2]
+            });
+            let ratio = known.max(unknown) * 100 / known.min(unknown);
+            assert!(ratio <= 110, "known {known} ns, unknown {unknown} ns");
+        }
+    }
+
+    #[test]
+    fn cache_keys_differ_by_field() {
+        let key = HmacKey::new(&[1; 32]);
+        let all = [
+            cache_key(&key, "Alice", b"secret"),
+            cache_key(&key, "Alic", b"esecret"),
+            cache_key(&key, "Alices", b"ecret"),
+            cache_key(&key, "", b"Alicesecret"),
+            cache_key(&key, "secret", b"Alice"),
+            cache_key(&HmacKey::new(&[2; 32]), "Alice", b"secret"),
+        ];
+        assert_eq!(BTreeSet::from(all).len(), all.len());
+        assert_eq!(cache_key(&key, "Alice", b"secret"), all[0]);
+    }
+}

@@ -186,3 +186,109 @@ const PRIVATE_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"]
 const REMOTE_MEMBERS: [&str; 2] = ["jku", "x5u"];
 
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// RFC 8037, appendix A.2.
+    fn ed25519() -> Value {
+        json!({"kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"})
+    }
+
+    /// RFC 7517, appendix A.1.
+    fn p256() -> Value {
+        json!({
+            "kty": "EC", "crv": "P-256", "alg": "ES256", "kid": "1",
+            "x": "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4",
+            "y": "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM",
+        })
+    }
+
+    fn with(mut jwk: Value, name: &str, value: Value) -> Result<Option<String>, JwkError> {
+        jwk[name] = value;
+        VerifyingKey::from_jwk(&jwk.to_string()).map(|key| key.kid)
+    }
+
+    #[test]
+    fn keys_of_the_rfcs_are_read() {
+        let key = VerifyingKey::from_jwk(&ed25519().to_string()).unwrap();
+        assert_eq!((key.algorithm(), key.kid()), (Algorithm::EdDSA, None));
+        let key = VerifyingKey::from_jwk(&p256().to_string()).unwrap();
+        assert_eq!((key.algorithm(), key.kid()), (Algorithm::ES256, Some("1")));
+    }
+
+    #[test]
+    fn key_is_for_verifying_signatures() {
+        assert_eq!(with(p256(), "use", json!("sig")), Ok(Some("1".to_owned())));
+        assert_eq!(with(p256(), "key_ops", json!(["verify"])), Ok(Some("1".to_owned())));
+        for usage in [json!("enc"), json!("SIG"), json!(null), json!(["sig"])] {
+            assert_eq!(with(p256(), "use", usage), Err(JwkError::WrongUse));
+        }
+        for operations in [json!([]), json!(["sign"]), json!(["encrypt"]), json!("verify"), json!(null)] {
+            assert_eq!(with(p256(), "key_ops", operations), Err(JwkError::WrongUse));
+        }
+    }
+
+    /// Threat J3: shared-secret algorithms, and algorithms of another key.
+    #[test]
+    fn algorithm_fits_the_key() {
+        for name in ["none", "HS256", "ES512", "ES256K", "RSA-OAEP", ""] {
+            assert_eq!(with(p256(), "alg", json!(name)), Err(JwkError::AlgorithmNotAllowed), "{name}");
+        }
+        for name in ["RS256", "PS512", "ES384", "EdDSA"] {
+            assert_eq!(with(p256(), "alg", json!(name)), Err(JwkError::WrongKind), "{name}");
+        }
+        assert_eq!(with(p256(), "alg", json!(1)), Err(JwkError::Invalid("alg")));
+        assert_eq!(with(p256(), "kid", json!(1)), Err(JwkError::Invalid("kid")));
+        assert_eq!(with(p256(), "kty", json!("OKP")), Err(JwkError::WrongKind));
+        assert_eq!(with(p256(), "crv", json!("P-384")), Err(JwkError::WrongKind));
+        assert_eq!(with(ed25519(), "crv", json!("Ed448")), Err(JwkError::WrongKind));
+        let without_algorithm = json!({"kty": "EC", "crv": "P-256", "x": "", "y": ""});
+        assert_eq!(VerifyingKey::from_jwk(&without_algorithm.to_string()).err(), Some(JwkError::Missing("alg")));
+    }
+
+    /// Threat J4: a key that would have to be fetched.
+    #[test]
+    fn private_and_remote_keys_are_refused() {
+        for name in PRIVATE_MEMBERS {
+            assert_eq!(with(p256(), name, json!("AQAB")), Err(JwkError::Private), "{name}");
+        }
+        for name in REMOTE_MEMBERS {
+            assert_eq!(with(p256(), name, json!("https://evil.example")), Err(JwkError::Remote), "{name}");
+        }
+        let shared = json!({"kty": "oct", "alg": "HS256", "k": "AAAA"});
+        assert_eq!(VerifyingKey::from_jwk(&shared.to_string()).err(), Some(JwkError::Private));
+    }
+
+    #[test]
+    fn damaged_members_are_refused() {
+        let x = p256()["x"].as_str().unwrap().to_owned();
+        for damaged in [format!("{x}="), format!("AA{x}"), x.replace('4', "5"), x[1..].to_owned(), String::new()] {
+            assert!(with(p256(), "x", json!(damaged)).is_err(), "{damaged}");
+        }
+        assert_eq!(with(p256(), "y", p256()["x"].clone()), Err(JwkError::Weak));
+        assert_eq!(with(ed25519(), "x", json!("AA")), Err(JwkError::Invalid("x")));
+        for text in ["", "[]", "null", "{", r#"{"alg":"ES256","alg":"ES256"}"#] {
+            assert_eq!(VerifyingKey::from_jwk(text).err(), Some(JwkError::Malformed), "{text}");
+        }
+    }
+
+    #[test]
+    fn weak_rsa_keys_are_refused() {
+        let rsa = |bytes: usize, e: &str| {
+            let modulus = URL_SAFE_NO_PAD.encode([&[0xc1], vec![0xff; bytes - 1].as_slice()].concat());
+            let jwk = json!({"kty": "RSA", "alg": "RS256", "n": modulus, "e": e});
+            VerifyingKey::from_jwk(&jwk.to_string()).err()
+        };
+        assert_eq!(rsa(256, "AQAB"), None);
+        assert_eq!(rsa(255, "AQAB"), Some(JwkError::Weak));
+        assert_eq!(rsa(1025, "AQAB"), Some(JwkError::Weak));
+        assert_eq!(rsa(256, "AQ"), Some(JwkError::Weak));
+        assert_eq!(rsa(256, "BA"), Some(JwkError::Weak));
+        assert_eq!(rsa(256, "AAEAAQ"), Some(JwkError::Invalid("e")));
+        assert_eq!(rsa(256, ""), Some(JwkError::Invalid("e")));
+    }
+}

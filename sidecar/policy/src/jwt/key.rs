@@ -20,7 +20,7 @@ use rustls_pki_types::{PrivateKeyDer, pem::PemObject};
 use serde_json::{Value, json};
 use zeroize::{Zeroize, Zeroizing};
 
-use super::{Algorithm, KeyKind, roca};
+use super::{Algorithm, KeyKind, SignError, roca};
 use crate::secret::SecretString;
 
 /// A private key with the one algorithm that it signs with.
@@ -146,17 +146,9 @@ impl SigningKey {
         jwk
     }
 
-    /// The signature of `message` (RFC 7518, section 3); `None` when the library fails.
-    pub(super) fn sign(&self, message: &[u8]) -> Option<Vec<u8>> {
-        match &self.pair {
-            Pair::Rsa(pair) => {
-                let mut signature = vec![0; pair.public_modulus_len()];
-                pair.sign(rsa_encoding(self.algorithm)?, &SystemRandom::new(), message, &mut signature).ok()?;
-                Some(signature)
-            }
-            Pair::Ec(pair) => Some(pair.sign(&SystemRandom::new(), message).ok()?.as_ref().to_vec()),
-            Pair::Ed25519(pair) => Some(pair.try_sign(message).ok()?.as_ref().to_vec()),
-        }
+    /// The signature of `message` (RFC 7518, section 3), without any form around it.
+    pub fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignError> {
+        self.pair.sign(self.algorithm, message).ok_or(SignError::Signature)
     }
 }
 
@@ -201,6 +193,18 @@ impl Pair {
             KeyKind::P256 => ec(&ECDSA_P256_SHA256_FIXED_SIGNING),
             KeyKind::P384 => ec(&ECDSA_P384_SHA384_FIXED_SIGNING),
             KeyKind::Ed25519 => Ed25519KeyPair::from_pkcs8(der).map(Self::Ed25519),
+        }
+    }
+
+    fn sign(&self, algorithm: Algorithm, message: &[u8]) -> Option<Vec<u8>> {
+        match self {
+            Self::Rsa(pair) => {
+                let mut signature = vec![0; pair.public_modulus_len()];
+                pair.sign(rsa_encoding(algorithm)?, &SystemRandom::new(), message, &mut signature).ok()?;
+                Some(signature)
+            }
+            Self::Ec(pair) => Some(pair.sign(&SystemRandom::new(), message).ok()?.as_ref().to_vec()),
+            Self::Ed25519(pair) => Some(pair.try_sign(message).ok()?.as_ref().to_vec()),
         }
     }
 

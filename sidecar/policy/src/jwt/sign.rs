@@ -23,7 +23,7 @@ pub fn sign(key: &SigningKey, claims: &impl Serialize) -> Result<String, SignErr
     token.push_str(&key.header);
     token.push('.');
     URL_SAFE_NO_PAD.encode_string(claims, &mut token);
-    let signature = key.sign(token.as_bytes()).ok_or(SignError::Signature)?;
+    let signature = key.sign(token.as_bytes())?;
     token.push('.');
     URL_SAFE_NO_PAD.encode_string(signature, &mut token);
     Ok(token)
@@ -31,3 +31,34 @@ pub fn sign(key: &SigningKey, claims: &impl Serialize) -> Result<String, SignErr
 
 /// RSA of 4096 bits, in characters.
 const LONGEST_USUAL_SIGNATURE: usize = 684;
+
+#[cfg(test)]
+mod tests {
+    use aws_lc_rs::{rand::SystemRandom, signature::Ed25519KeyPair};
+    use base64::engine::general_purpose::STANDARD;
+
+    use super::*;
+    use crate::jwt::Algorithm;
+
+    fn key() -> SigningKey {
+        let pkcs8 = Ed25519KeyPair::generate_pkcs8v1(&SystemRandom::new()).unwrap();
+        SigningKey::parse(STANDARD.encode(pkcs8).as_bytes(), Algorithm::EdDSA).unwrap()
+    }
+
+    #[test]
+    fn header_names_algorithm_key_and_type() {
+        let key = key();
+        let token = sign(&key, &serde_json::json!({"a": 1})).unwrap();
+        let parts: Vec<Vec<u8>> = token.split('.').map(|part| URL_SAFE_NO_PAD.decode(part).unwrap()).collect();
+        let header: serde_json::Value = serde_json::from_slice(&parts[0]).unwrap();
+        assert_eq!(header, serde_json::json!({"alg": "EdDSA", "kid": key.kid(), "typ": "JWT"}));
+        assert_eq!(parts[1], br#"{"a":1}"#);
+        assert_eq!(parts[2].len(), 64);
+    }
+
+    #[test]
+    fn claims_that_are_no_json_are_refused() {
+        let claims = std::collections::BTreeMap::from([((1, 2), 3)]);
+        assert_eq!(sign(&key(), &claims), Err(SignError::Claims));
+    }
+}
