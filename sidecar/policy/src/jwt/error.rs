@@ -87,3 +87,38 @@ impl TokenError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_have_one_code_each() {
+        use TokenError as E;
+        let all = [
+            E::TooLarge,
+            E::Malformed,
+            E::DuplicateMember,
+            E::TooDeep,
+            E::AlgorithmNotAllowed,
+            E::EmbeddedKey,
+            E::UnsupportedHeader,
+            E::Nested,
+            E::UnknownKey,
+            E::BadSignature,
+            E::MissingClaim("exp"),
+            E::InvalidClaim("exp"),
+            E::Expired,
+            E::NotYetValid,
+            E::WrongAudience,
+            E::WrongIssuer,
+            E::WrongEnvironment,
+            E::WrongSubject,
+        ];
+        let codes: std::collections::BTreeSet<_> = all.iter().map(TokenError::code).collect();
+        assert_eq!(codes.len(), all.len());
+        for code in codes {
+            assert!(code.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'), "{code}");
+        }
+    }
+}

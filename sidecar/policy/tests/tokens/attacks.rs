@@ -262,7 +262,7 @@ fn second_spelling_of_a_token_is_refused() {
     let forger = Forger::new();
     // Lengths that leave unused bits in the last character of every part.
     let mut header = forger.header().to_string();
-    while header.len() % 3 == 0 {
+    while header.len().is_multiple_of(3) {
         header.push(' ');
     }
     let token = forger.sign(&header, r#"{"sub":"Al"}  "#.trim_end().replace('A', "AA"));
@@ -287,7 +287,7 @@ fn respellings(part: &str) -> Vec<String> {
     let next = char::from(last.as_bytes()[0] + 1);
     let mut all =
         vec![format!("{part}="), format!("{part}=="), format!(" {part}"), format!("{part}\n"), format!("{part}%3d")];
-    if part.len() % 4 != 0 {
+    if !part.len().is_multiple_of(4) {
         all.push(format!("{start}{next}"));
     }
     let standard = part.replace('-', "+").replace('_', "/");
@@ -370,34 +370,4 @@ fn refusals_take_less_than_a_millisecond() {
 
 fn members(count: usize) -> String {
     (0..count).map(|number| format!("\"{number}\":0")).collect::<Vec<_>>().join(",")
-}
-
-#[test]
-fn errors_have_one_code_each() {
-    use TokenError as E;
-    let all = [
-        E::TooLarge,
-        E::Malformed,
-        E::DuplicateMember,
-        E::TooDeep,
-        E::AlgorithmNotAllowed,
-        E::EmbeddedKey,
-        E::UnsupportedHeader,
-        E::Nested,
-        E::UnknownKey,
-        E::BadSignature,
-        E::MissingClaim("exp"),
-        E::InvalidClaim("exp"),
-        E::Expired,
-        E::NotYetValid,
-        E::WrongAudience,
-        E::WrongIssuer,
-        E::WrongEnvironment,
-        E::WrongSubject,
-    ];
-    let codes: std::collections::BTreeSet<_> = all.iter().map(TokenError::code).collect();
-    assert_eq!(codes.len(), all.len());
-    for code in codes {
-        assert!(code.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'), "{code}");
-    }
 }
