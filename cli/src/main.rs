@@ -1,2 +1,7 @@
-//! crosscall
-fn main(){}
+//! The command line of crosscall.
+
+mod check;
+mod diagnostic;
+mod load;
+
+fn main() {}
