@@ -13,18 +13,33 @@
 //!
 //! This crate refuses to know a cluster, a file, the clock or the environment.
 
+mod accounts;
+mod apps;
+mod authentication;
+mod backends;
+mod claims;
+mod compile;
 mod condition;
+mod context;
+mod credentials;
+mod endpoints;
+mod environments;
+mod findings;
+mod grants;
+mod inbound;
 mod inventory;
+mod outbound;
+mod providers;
 mod reason;
+mod refs;
+mod report;
+mod routes;
+mod rules;
 mod settings;
+mod targets;
 
+pub use compile::compile;
 pub use condition::{AppKey, Compiled, Condition, ConditionType, Kind, NeededKey, ObjectRef};
 pub use inventory::{AccountKeys, Inventory, Key, KeyPair, Namespace, PublicKey};
 pub use reason::Reason;
 pub use settings::Settings;
-
-/// Compiles everything. Total: whatever the inventory holds, there is an answer.
-pub fn compile(inventory: &Inventory, settings: &Settings) -> Compiled {
-    let _ = (inventory, settings);
-    Compiled::default()
-}
