@@ -1,16 +1,21 @@
 //! The fuzz targets' seeds, replayed: what holds for any bytes holds for those that once mattered.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "test code")]
+#![allow(clippy::disallowed_methods, reason = "reads the seeds, which the crate itself never does")]
 
 use std::path::Path;
 
 #[path = "../../../fuzz/invariants/authorization.rs"]
 mod authorization;
+#[path = "../../../fuzz/invariants/config.rs"]
+mod config;
 #[path = "../../../fuzz/invariants/header_filter.rs"]
 mod header_filter;
 #[path = "../../../fuzz/invariants/naive.rs"]
 mod naive;
 #[path = "../../../fuzz/invariants/request_path.rs"]
 mod request_path;
+#[path = "../../../fuzz/invariants/token.rs"]
+mod token;
 
 /// Replays every seed of a target, and each of them cut short everywhere.
 fn replay(target: &str, holds: fn(&[u8])) {
@@ -42,4 +47,16 @@ fn header_filter_seeds_leave_nothing() {
 #[test]
 fn authorization_seeds_are_never_nobody() {
     replay("authorization", authorization::holds);
+}
+
+/// Threats J1, J3 and K2b.
+#[test]
+fn token_seeds_speak_for_one_account() {
+    replay("token", token::holds);
+}
+
+/// Threat J5.
+#[test]
+fn config_seeds_show_no_secret() {
+    replay("config", config::holds);
 }
