@@ -33,9 +33,12 @@ pub struct Destination<'p> {
 #[derive(Debug)]
 enum Table {
     One(Option<Entry>),
-    ByName(Arc<HashMap<Box<str>, Option<Entry>>>),
+    ByName(Names),
     ByNameAndEnvironment(HashMap<Box<str>, HashMap<Box<str>, Entry>>),
 }
+
+/// Where each name leads; `None`: not in this environment.
+type Names = Arc<HashMap<Box<str>, Option<Entry>>>;
 
 #[derive(Clone, Copy, Debug)]
 struct Entry {
@@ -51,8 +54,10 @@ impl RouteIndex {
         let mut index = Self { environment: environment.into(), ..Self::default() };
         let mut shared = Shared::default();
         for (position, route) in outbound.routes.iter().enumerate() {
-            index.tables.push(Table::new(outbound, environment, route, &mut shared));
-            if served(route) {
+            if !served(route) {
+                index.tables.push(Table::One(None));
+            } else {
+                index.tables.push(Table::new(outbound, environment, route, &mut shared));
                 index.prefixes.entry(route.path_prefix.as_str().into()).or_insert(position);
                 let depth = route.path_prefix.matches('/').count();
                 if !index.depths.contains(&depth) {
@@ -111,7 +116,7 @@ impl RouteIndex {
 /// What tables of the same account share.
 #[derive(Default)]
 struct Shared {
-    any: HashMap<String, Arc<HashMap<Box<str>, Option<Entry>>>>,
+    any: HashMap<String, Names>,
     positions: HashMap<String, usize>,
 }
 

@@ -1,0 +1,148 @@
+//! People with passwords: checked away from the workers, a few at a time, and remembered.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::HeaderValue;
+use quick_cache::unsync::Cache;
+use sidecar_policy::caller::Caller;
+use sidecar_policy::code::{Code, Refusal};
+use sidecar_policy::config::Provider;
+use sidecar_policy::password::{HmacKey, Users, cache_key};
+use sidecar_policy::secret::SecretString;
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+
+use crate::seeing::metrics::Rare;
+
+/// A right password is remembered this long, so a changed hash takes hold at once (the configuration is another) and a
+/// person who is removed is out at once.
+const REMEMBERED: Duration = Duration::from_secs(300);
+/// People remembered per worker.
+const CAPACITY: usize = 4096;
+/// Checks that may wait; more are answered 503 at once.
+const QUEUE: usize = 64;
+
+/// The people of one provider.
+pub(crate) struct People {
+    pub(crate) name: String,
+    users: Users,
+    /// The value of `WWW-Authenticate` (RFC 7617, 2).
+    pub(crate) challenge: HeaderValue,
+    /// Keys what is remembered: another provider, or another state of it, has another key.
+    key: HmacKey,
+}
+
+/// Checks passwords for all workers: as many at a time as there are cores to spare.
+pub(crate) struct Gate {
+    at_once: Semaphore,
+    waiting: Semaphore,
+}
+
+/// One worker's way to the gate, and what it remembers.
+pub(crate) struct Passwords {
+    gate: Arc<Gate>,
+    right: RefCell<Cache<[u8; 32], (Arc<Caller>, Instant)>>,
+    rare: Rare,
+}
+
+/// Why the people of a provider are not taken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum PeopleError {
+    /// A name or hash.
+    #[error("{0}")]
+    Users(String),
+    /// The realm.
+    #[error("the realm cannot stand in a header")]
+    Realm,
+    /// No randomness.
+    #[error("the system gives no random bytes")]
+    Random,
+}
+
+// === impl People ===
+
+impl People {
+    pub(crate) fn new(name: &str, provider: &Provider) -> Result<Self, PeopleError> {
+        let Provider::Basic { realm, users } = provider;
+        let users = Users::new(users).map_err(|error| PeopleError::Users(with_cause(&error)))?;
+        let realm: String = realm.chars().filter(|c| !matches!(c, '"' | '\\')).collect();
+        let challenge = HeaderValue::try_from(format!("Basic realm=\"{realm}\", charset=\"UTF-8\""));
+        let mut random = [0; 32];
+        aws_lc_rs::rand::fill(&mut random).map_err(|_| PeopleError::Random)?;
+        Ok(Self {
+            name: name.to_owned(),
+            users,
+            challenge: challenge.map_err(|_| PeopleError::Realm)?,
+            key: HmacKey::new(&random),
+        })
+    }
+
+    fn check(&self, user: &str, password: &SecretString) -> Option<Caller> {
+        let roles = self.users.lookup(user).verify(password.expose().as_bytes())?;
+        Caller::person(user, roles.clone()).ok()
+    }
+}
+
+fn with_cause(error: &dyn std::error::Error) -> String {
+    match error.source() {
+        Some(source) => format!("{error}: {}", with_cause(source)),
+        None => error.to_string(),
+    }
+}
+
+// === impl Gate ===
+
+impl Gate {
+    pub(crate) fn new() -> Arc<Self> {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        Arc::new(Self { at_once: Semaphore::new(cores.div_ceil(2)), waiting: Semaphore::new(QUEUE) })
+    }
+}
+
+// === impl Passwords ===
+
+impl Passwords {
+    pub(crate) fn new(gate: Arc<Gate>, rare: Rare) -> Self {
+        Self { gate, right: RefCell::new(Cache::new(CAPACITY)), rare }
+    }
+
+    /// Who it is; `None` when the password is wrong or there is no such person, which takes the same time.
+    pub(crate) async fn check(
+        &self,
+        people: &Arc<People>,
+        user: &str,
+        password: &SecretString,
+    ) -> Result<Option<Arc<Caller>>, Refusal> {
+        let key = cache_key(&people.key, user, password.expose().as_bytes());
+        if let Some((caller, until)) = self.right.borrow_mut().get(&key) {
+            if Instant::now() < *until {
+                return Ok(Some(Arc::clone(caller)));
+            }
+        }
+        let caller = self.check_hash(people, user, password).await?.map(Arc::new);
+        let result = if caller.is_some() { "right" } else { "wrong" };
+        self.rare.password_checks.get_or_create(&vec![("result", result)]).inc();
+        if let Some(caller) = &caller {
+            self.right.borrow_mut().insert(key, (Arc::clone(caller), Instant::now() + REMEMBERED));
+        }
+        Ok(caller)
+    }
+
+    async fn check_hash(
+        &self,
+        people: &Arc<People>,
+        user: &str,
+        password: &SecretString,
+    ) -> Result<Option<Caller>, Refusal> {
+        let overloaded = || {
+            self.rare.password_checks.get_or_create(&vec![("result", "shed")]).inc();
+            Refusal::new(Code::Overloaded, "too many passwords wait to be checked: try again")
+        };
+        let _waiting = self.gate.waiting.try_acquire().map_err(|_| overloaded())?;
+        let _turn = self.gate.at_once.acquire().await.map_err(|_| overloaded())?;
+        let (people, user, password) = (Arc::clone(people), user.to_owned(), password.clone());
+        tokio::task::spawn_blocking(move || people.check(&user, &password)).await.map_err(|_| overloaded())
+    }
+}

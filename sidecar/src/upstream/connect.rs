@@ -1,0 +1,116 @@
+//! Opening a connection: name, address, socket, TLS.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use http::HeaderValue;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
+use sidecar_policy::address::{BaseUrl, UrlPolicy, dial_allowed};
+use sidecar_policy::code::{Code, Refusal};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use url::Host;
+
+use crate::body::RequestBody;
+
+/// The most that hyper buffers per connection, in either direction.
+pub(crate) const BUFFER: usize = 32 * 1024;
+
+/// Sends requests on one connection.
+pub(crate) type Sender = http1::SendRequest<RequestBody>;
+
+/// Where an app is, and how a connection to it is made.
+#[derive(Clone, Debug)]
+pub(crate) struct Endpoint {
+    pub(crate) base: BaseUrl,
+    /// The value of `Host`.
+    pub(crate) host: HeaderValue,
+    /// Scheme, host and port, as locations are compared.
+    pub(crate) origin: String,
+    pub(crate) tls: Option<(Arc<rustls::ClientConfig>, ServerName<'static>)>,
+    /// Which addresses the name may resolve to.
+    pub(crate) policy: UrlPolicy,
+}
+
+// === impl Endpoint ===
+
+impl Endpoint {
+    /// Opens a connection and starts the task that drives it.
+    pub(crate) async fn connect(&self) -> Result<Sender, Refusal> {
+        let stream = self.dial().await?;
+        // Without it, small writes wait for the peer's acknowledgement.
+        let _ = stream.set_nodelay(true);
+        match &self.tls {
+            None => handshake(stream).await,
+            Some((config, name)) => {
+                let connector = TlsConnector::from(Arc::clone(config));
+                let stream = connector.connect(name.clone(), stream).await.map_err(|error| {
+                    Refusal::new(Code::UpstreamTls, format!("TLS to {} failed: {error}", self.origin))
+                })?;
+                handshake(stream).await
+            }
+        }
+    }
+
+    async fn dial(&self) -> Result<TcpStream, Refusal> {
+        let mut last = None;
+        let mut refused = false;
+        for address in self.resolve().await? {
+            // The name was checked when the configuration was compiled; what it resolves to is checked here, each time.
+            if !dial_allowed(address.ip(), &self.policy) {
+                refused = true;
+                continue;
+            }
+            match TcpStream::connect(address).await {
+                Ok(stream) => return Ok(stream),
+                Err(error) => last = Some(error),
+            }
+        }
+        Err(match last {
+            Some(error) => Refusal::new(
+                Code::UpstreamUnreachable,
+                format!("{} does not take a connection: {}", self.origin, error.kind()),
+            ),
+            None if refused => Refusal::new(
+                Code::UpstreamAddressRefused,
+                format!("{} resolves to an address that calls may not go to", self.origin),
+            ),
+            None => Refusal::new(Code::UpstreamUnreachable, format!("{} has no address", self.origin)),
+        })
+    }
+
+    async fn resolve(&self) -> Result<Vec<SocketAddr>, Refusal> {
+        let name = match &self.base.host {
+            Host::Ipv4(ip) => return Ok(vec![SocketAddr::new(IpAddr::V4(*ip), self.base.port)]),
+            Host::Ipv6(ip) => return Ok(vec![SocketAddr::new(IpAddr::V6(*ip), self.base.port)]),
+            Host::Domain(name) => name.as_str(),
+        };
+        let found = tokio::net::lookup_host((name, self.base.port)).await;
+        found.map(Iterator::collect).map_err(|error| {
+            Refusal::new(
+                Code::UpstreamUnreachable,
+                format!("the name of {} does not resolve: {}", self.origin, error.kind()),
+            )
+        })
+    }
+}
+
+async fn handshake<S>(stream: S) -> Result<Sender, Refusal>
+where
+    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + 'static,
+{
+    let (sender, connection) = http1::Builder::new()
+        .max_buf_size(BUFFER)
+        .handshake(TokioIo::new(stream))
+        .await
+        .map_err(|error| Refusal::new(Code::UpstreamBroken, format!("the connection broke off: {error}")))?;
+    // It ends when the peer closes or the sender is dropped, and the sender says so to whoever uses it.
+    tokio::task::spawn_local(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, "a connection to an app ended");
+        }
+    });
+    Ok(sender)
+}

@@ -1,0 +1,97 @@
+//! Idle connections to one app, of one worker: the one used last is lent first.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use sidecar_policy::code::{Code, Refusal};
+use tokio::time::Instant;
+
+use super::connect::{Endpoint, Sender};
+use crate::body::Upload;
+use crate::seeing::metrics::Rare;
+
+/// Kept at most, per app and worker.
+const MAX_IDLE: usize = 256;
+/// Shorter than what servers commonly allow, so that the sidecar closes first.
+const IDLE: Duration = Duration::from_secs(55);
+
+/// Idle connections to one app.
+pub(crate) struct Pool {
+    pub(crate) endpoint: Endpoint,
+    idle: RefCell<Vec<Idle>>,
+    rare: Rare,
+}
+
+struct Idle {
+    sender: Sender,
+    since: Instant,
+}
+
+/// A connection on loan. Dropped without being given back, it is closed.
+pub(crate) struct Lease {
+    pool: Rc<Pool>,
+    sender: Sender,
+    upload: Rc<Upload>,
+}
+
+// === impl Pool ===
+
+impl Pool {
+    pub(crate) fn new(endpoint: Endpoint, rare: Rare) -> Rc<Self> {
+        Rc::new(Self { endpoint, idle: RefCell::default(), rare })
+    }
+
+    /// An idle connection that is still open.
+    pub(crate) async fn reuse(&self) -> Option<Sender> {
+        loop {
+            let Idle { mut sender, since } = self.idle.borrow_mut().pop()?;
+            if since.elapsed() > IDLE {
+                // Those below are older still.
+                self.idle.borrow_mut().clear();
+                return None;
+            }
+            if sender.is_ready() || (!sender.is_closed() && sender.ready().await.is_ok()) {
+                return Some(sender);
+            }
+        }
+    }
+
+    /// A new connection.
+    pub(crate) async fn open(&self, limit: Duration) -> Result<Sender, Refusal> {
+        let opened = match tokio::time::timeout(limit, self.endpoint.connect()).await {
+            Ok(opened) => opened,
+            Err(_) => Err(Refusal::new(
+                Code::UpstreamTimeout,
+                format!("{} took no connection in {} ms", self.endpoint.origin, limit.as_millis()),
+            )),
+        };
+        let result = if opened.is_ok() { "ok" } else { "error" };
+        self.rare.connects.get_or_create(&vec![("result", result)]).inc();
+        opened
+    }
+
+    pub(crate) fn lend(self: &Rc<Self>, sender: Sender, upload: Rc<Upload>) -> Lease {
+        Lease { pool: Rc::clone(self), sender, upload }
+    }
+
+    /// Closes connections that nobody has used for long.
+    pub(crate) fn sweep(&self) {
+        self.idle.borrow_mut().retain(|idle| !idle.sender.is_closed() && idle.since.elapsed() <= IDLE);
+    }
+}
+
+// === impl Lease ===
+
+impl Lease {
+    /// The answer is through: the connection can carry another request, if this one was sent to its end.
+    pub(crate) fn give_back(self) {
+        if self.sender.is_closed() || !self.upload.is_done() {
+            return;
+        }
+        let mut idle = self.pool.idle.borrow_mut();
+        if idle.len() < MAX_IDLE {
+            idle.push(Idle { sender: self.sender, since: Instant::now() });
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! A request goes out and its answer comes back.
+
+use std::pin::pin;
+use std::rc::Rc;
+use std::time::Duration;
+
+use http::request::Parts;
+use http::{Method, Request, Response};
+use hyper::body::{Body, Incoming};
+use sidecar_policy::code::{Code, Refusal};
+use sidecar_policy::config::Timeouts;
+use tokio::time::{Instant, timeout_at};
+
+use super::connect::Sender;
+use super::{Expectation, Pool};
+use crate::body::{RequestBody, ResponseBody, Upload};
+
+/// A request ready to go.
+pub(crate) struct Outgoing {
+    pub(crate) parts: Parts,
+    pub(crate) body: Option<Incoming>,
+    pub(crate) timeouts: Timeouts,
+}
+
+/// What came back.
+pub(crate) struct Answered {
+    pub(crate) response: Response<ResponseBody>,
+    /// The head of the request, where it may be sent once more.
+    pub(crate) spare: Option<Parts>,
+}
+
+/// Why nothing came back.
+enum Failure {
+    /// The connection ended before any of the request was on it: here it is again.
+    Unsent(Box<Request<RequestBody>>),
+    /// Something of it may have arrived.
+    Sent(hyper::Error),
+    TooLate,
+}
+
+/// Sends it on an idle connection or a new one.
+///
+/// An idle connection may be closed by the app at the very moment that it is used. Then the request goes out again on
+/// another one, where that is safe: when nothing of it was sent, or when its method is idempotent (RFC 9110, 9.2.2) and
+/// it has no body.
+pub(crate) async fn send(pool: &Rc<Pool>, outgoing: Outgoing) -> Result<Answered, Refusal> {
+    let Outgoing { parts, body, timeouts } = outgoing;
+    let spare = is_repeatable(&parts.method, body.as_ref()).then(|| copy_of(&parts));
+    let (body, upload) = RequestBody::new(body, Duration::from_millis(timeouts.idle_ms));
+    let mut request = Request::from_parts(parts, body);
+    if !upload.is_done() && request.headers().contains_key(http::header::EXPECT) {
+        let expectation = Expectation::watch(&mut request);
+        request = request.map(|body| body.expecting(expectation));
+    }
+    while let Some(mut sender) = pool.reuse().await {
+        match attempt(&mut sender, request, &upload, timeouts).await {
+            Ok(response) => return Ok(Answered { response: lend(pool, sender, response, upload, timeouts), spare }),
+            Err(Failure::Unsent(unsent)) => request = *unsent,
+            Err(Failure::Sent(error)) => {
+                let parts = spare.as_ref().map(copy_of).ok_or_else(|| broken(pool, &error))?;
+                request = Request::from_parts(parts, RequestBody::new(None, Duration::ZERO).0);
+                break;
+            }
+            Err(Failure::TooLate) => return Err(too_late(pool, &upload, timeouts)),
+        }
+    }
+    let mut sender = pool.open(Duration::from_millis(timeouts.connect_ms)).await?;
+    match attempt(&mut sender, request, &upload, timeouts).await {
+        Ok(response) => Ok(Answered { response: lend(pool, sender, response, upload, timeouts), spare }),
+        Err(Failure::Unsent(_)) => {
+            Err(Refusal::new(Code::UpstreamBroken, format!("{} closed the connection", pool.endpoint.origin)))
+        }
+        Err(Failure::Sent(error)) => Err(broken(pool, &error)),
+        Err(Failure::TooLate) => Err(too_late(pool, &upload, timeouts)),
+    }
+}
+
+async fn attempt(
+    sender: &mut Sender,
+    request: Request<RequestBody>,
+    upload: &Upload,
+    timeouts: Timeouts,
+) -> Result<Response<Incoming>, Failure> {
+    let (limit, idle) = (Duration::from_millis(timeouts.request_ms), Duration::from_millis(timeouts.idle_ms));
+    let mut answer = pin!(sender.try_send_request(request));
+    loop {
+        match timeout_at(upload.deadline(limit, idle), answer.as_mut()).await {
+            Ok(Ok(response)) => return Ok(response),
+            Ok(Err(mut error)) => {
+                return Err(match error.take_message() {
+                    Some(unsent) => Failure::Unsent(Box::new(unsent)),
+                    None => Failure::Sent(error.into_error()),
+                });
+            }
+            // The body may have moved meanwhile: then there is a new deadline.
+            Err(_) if upload.deadline(limit, idle) > Instant::now() => {}
+            Err(_) => return Err(Failure::TooLate),
+        }
+    }
+}
+
+fn lend(
+    pool: &Rc<Pool>,
+    sender: Sender,
+    response: Response<Incoming>,
+    upload: Rc<Upload>,
+    timeouts: Timeouts,
+) -> Response<ResponseBody> {
+    let lease = pool.lend(sender, upload);
+    response.map(|incoming| ResponseBody::passing(incoming, Duration::from_millis(timeouts.idle_ms), lease))
+}
+
+fn is_repeatable(method: &Method, body: Option<&Incoming>) -> bool {
+    method.is_idempotent() && body.is_none_or(Body::is_end_stream)
+}
+
+/// All of a head but its extensions, which belong to one connection.
+fn copy_of(parts: &Parts) -> Parts {
+    let (mut copy, ()) = Request::new(()).into_parts();
+    copy.method = parts.method.clone();
+    copy.uri = parts.uri.clone();
+    copy.version = parts.version;
+    copy.headers = parts.headers.clone();
+    copy
+}
+
+fn broken(pool: &Pool, error: &hyper::Error) -> Refusal {
+    let what = if error.is_incomplete_message() {
+        "closed the connection before it answered"
+    } else if error.is_parse() {
+        "answered something that is not HTTP"
+    } else if error.is_user() {
+        "did not get the whole request: the caller broke off"
+    } else {
+        "broke off the connection"
+    };
+    Refusal::new(Code::UpstreamBroken, format!("{} {what}", pool.endpoint.origin))
+}
+
+fn too_late(pool: &Pool, upload: &Upload, timeouts: Timeouts) -> Refusal {
+    let origin = &pool.endpoint.origin;
+    Refusal::new(
+        Code::UpstreamTimeout,
+        if upload.is_done() {
+            format!("{origin} sent no answer in {} ms (timeouts.request)", timeouts.request_ms)
+        } else {
+            format!("no byte of the request moved for {} ms (timeouts.idle)", timeouts.idle_ms)
+        },
+    )
+}
