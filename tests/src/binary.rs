@@ -23,11 +23,11 @@ pub(crate) fn build(profile: &str) -> PathBuf {
     assert!(output.status.success(), "cargo build: {}", String::from_utf8_lossy(&output.stderr));
     let messages = String::from_utf8(output.stdout).unwrap();
     let parse = |line: &str| serde_json::from_str::<serde_json::Value>(line).ok();
-    let executables = messages.lines().filter_map(parse).filter_map(|message| {
+    let mut executables = messages.lines().filter_map(parse).filter_map(|message| {
         let is_ours = message["target"]["name"] == "crosscall" && message["target"]["kind"][0] == "bin";
         is_ours.then(|| message["executable"].as_str().map(PathBuf::from)).flatten()
     });
-    executables.last().expect("cargo names the executable")
+    executables.next_back().expect("cargo names the executable")
 }
 
 /// The root of the workspace.

@@ -62,6 +62,13 @@ impl Call {
         Self { body: Some(body.into()), ..Self::new("POST", target) }
     }
 
+    /// The same to another target.
+    #[must_use]
+    pub fn at(mut self, target: &str) -> Self {
+        target.clone_into(&mut self.target);
+        self
+    }
+
     /// Adds a header line; characters up to U+00FF are sent as one byte.
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {
