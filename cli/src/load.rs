@@ -41,3 +41,13 @@ pub(crate) fn parse_all(sources: Vec<Source>) -> Loaded {
     }
     Loaded { sources, objects: found, diagnostics }
 }
+
+// === impl Loaded ===
+
+impl Loaded {
+    /// The environment that a namespace's label names, if the files hold the namespace.
+    pub(crate) fn environment(&self, namespace: &str) -> Option<&str> {
+        let object = self.objects.iter().find(|object| object.kind == Kind::Namespace && object.name == namespace)?;
+        object.node.get("metadata")?.get("labels")?.get(crds::annotations::ENVIRONMENT)?.text()
+    }
+}

@@ -83,7 +83,7 @@ impl Walk<'_> {
     }
 
     fn entry(&mut self, entry: &Entry, all: &[Entry], schema: &ObjectSchema, parent: &Place) -> Option<Value> {
-        let is_scalar = entry.value.entries().is_empty() && entry.value.items().is_empty();
+        let is_scalar = entry.value.is_scalar();
         let span = if is_scalar { entry.value.span } else { entry.key_span };
         let place = Place { field: parent.child(&entry.key), span };
         if let Some(schema) = schema.properties.get(&entry.key) {
@@ -336,7 +336,7 @@ mod tests {
         finds("  {name: a, port: 70000}\n", &["invalid_value 4:19 spec.port: 70000 is more than 65535"]);
         finds("  {name: A}\n", &["invalid_value 4:10 spec.name: the value does not match `^[a-z]+$` | Its name."]);
         finds("  {name: abcdef}\n", &["invalid_value 4:10 spec.name: expected 1 to 5 characters, found 6 | Its name."]);
-        finds("  {name: a, roles: []}\n", &["invalid_value 4:20 spec.roles: expected 1 to 2 items, found 0"]);
+        finds("  {name: a, roles: []}\n", &["invalid_value 4:13 spec.roles: expected 1 to 2 items, found 0"]);
         finds(
             "  {name: a, data: {a: b, c: d, e: f}}\n",
             &["invalid_value 4:13 spec.data: expected at most 2 entries, found 3"],

@@ -99,6 +99,11 @@ impl Node {
         if let Tree::List(items) = &self.tree { items } else { &[] }
     }
 
+    /// Neither a list nor a map.
+    pub(crate) fn is_scalar(&self) -> bool {
+        !matches!(self.tree, Tree::List(_) | Tree::Map(_))
+    }
+
     /// Text as it is, and what is text only to YAML 1.2: bare words and numbers as written.
     pub(crate) fn text(&self) -> Option<&str> {
         match &self.tree {

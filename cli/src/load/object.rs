@@ -205,7 +205,7 @@ impl Object {
             match step {
                 Step::Key(key) => {
                     let Some(entry) = at.entry(key) else { break };
-                    let is_scalar = entry.value.entries().is_empty() && entry.value.items().is_empty();
+                    let is_scalar = entry.value.is_scalar();
                     place = Some(if is_scalar { entry.value.span } else { entry.key_span });
                     at = &entry.value;
                 }
