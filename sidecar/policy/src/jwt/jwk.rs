@@ -250,7 +250,7 @@ mod tests {
         assert_eq!(VerifyingKey::from_jwk(&without_algorithm.to_string()).err(), Some(JwkError::Missing("alg")));
     }
 
-    /// Threat J4: a key that would have to be fetched.
+    /// Threat J3: a key that would have to be fetched, or that signs.
     #[test]
     fn private_and_remote_keys_are_refused() {
         for name in PRIVATE_MEMBERS {
