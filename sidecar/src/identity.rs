@@ -43,9 +43,12 @@ pub(crate) struct Gate {
 /// One worker's way to the gate, and what it remembers.
 pub(crate) struct Passwords {
     gate: Arc<Gate>,
-    right: RefCell<Cache<[u8; 32], (Arc<Caller>, Instant)>>,
+    right: RefCell<Cache<[u8; 32], Remembered>>,
     rare: Rare,
 }
+
+/// Who it was, and until when that is believed.
+type Remembered = (Arc<Caller>, Instant);
 
 /// Why the people of a provider are not taken.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -116,10 +119,10 @@ impl Passwords {
         password: &SecretString,
     ) -> Result<Option<Arc<Caller>>, Refusal> {
         let key = cache_key(&people.key, user, password.expose().as_bytes());
-        if let Some((caller, until)) = self.right.borrow_mut().get(&key) {
-            if Instant::now() < *until {
-                return Ok(Some(Arc::clone(caller)));
-            }
+        if let Some((caller, until)) = self.right.borrow_mut().get(&key)
+            && Instant::now() < *until
+        {
+            return Ok(Some(Arc::clone(caller)));
         }
         let caller = self.check_hash(people, user, password).await?.map(Arc::new);
         let result = if caller.is_some() { "right" } else { "wrong" };

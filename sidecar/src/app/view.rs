@@ -105,10 +105,10 @@ impl App {
         call: &Call,
     ) -> Result<HeaderValue, AuthorizerError> {
         let key = (position, call.clone());
-        if let Some(held) = self.tokens.borrow_mut().get(&key) {
-            if unix_time() < held.until {
-                return Ok(held.token.header.clone());
-            }
+        if let Some(held) = self.tokens.borrow_mut().get(&key)
+            && unix_time() < held.until
+        {
+            return Ok(held.token.header.clone());
         }
         let token = route.tokens.token(call).await?;
         // A copy of its own, so that workers do not count references to the same bytes.
@@ -135,10 +135,10 @@ impl App {
         let mut key = [0; 32];
         key.copy_from_slice(digest.as_ref());
         let now = unix_time();
-        if let Some(verified) = self.verified.borrow_mut().get(&key) {
-            if now < verified.caller.expires_at {
-                return Ok(Rc::clone(verified));
-            }
+        if let Some(verified) = self.verified.borrow_mut().get(&key)
+            && now < verified.caller.expires_at
+        {
+            return Ok(Rc::clone(verified));
         }
         let verified = Rc::new(Verified::new(inbound.verifier.verify(token, now)?));
         self.verified.borrow_mut().insert(key, Rc::clone(&verified));

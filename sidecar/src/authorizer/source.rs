@@ -77,20 +77,20 @@ impl TokenSource {
                 }
             };
             // An error means that whoever was at it is gone (a worker stopped): look again.
-            if let Ok(done) = outcome.wait_for(Option::is_some).await {
-                if let Some(outcome) = done.clone() {
-                    return outcome;
-                }
+            if let Ok(done) = outcome.wait_for(Option::is_some).await
+                && let Some(outcome) = done.clone()
+            {
+                return outcome;
             }
         }
     }
 
     /// Forgets a token that the app has refused, unless it has been replaced meanwhile.
     pub(crate) fn refused(&self, call: &Call, header: &http::HeaderValue) {
-        if let Some(slot) = self.lock().get_mut(call) {
-            if slot.token.as_ref().is_some_and(|token| token.header == *header) {
-                slot.token = None;
-            }
+        if let Some(slot) = self.lock().get_mut(call)
+            && slot.token.as_ref().is_some_and(|token| token.header == *header)
+        {
+            slot.token = None;
         }
     }
 
