@@ -172,5 +172,5 @@ impl Report<'_> {
 /// Sorts by file, then place; what has no file comes first.
 pub(crate) fn sort(diagnostics: &mut [Diagnostic]) {
     let place = |diagnostic: &Diagnostic| diagnostic.span.map(|span| (span.line, span.column));
-    diagnostics.sort_by(|a, b| (a.source, place(a), a.severity).cmp(&(b.source, place(b), b.severity)));
+    diagnostics.sort_by_key(|diagnostic| (diagnostic.source, place(diagnostic), diagnostic.severity));
 }

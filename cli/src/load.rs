@@ -3,12 +3,14 @@
 //! Nothing is judged here but syntax and kind: [`crate::check`] does the rest.
 
 mod files;
+mod kind;
 mod node;
 mod object;
 
-pub(crate) use files::{LoadError, Source, read};
+pub(crate) use files::{Source, read};
+pub(crate) use kind::Kind;
 pub(crate) use node::{Entry, Node, Span, Tree};
-pub(crate) use object::{Kind, Object, SourceId, objects};
+pub(crate) use object::{Object, SourceId, objects};
 
 #[cfg(test)]
 pub(crate) use node::parse;
