@@ -127,7 +127,7 @@ pub struct Accepts {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 128))]
     pub permissions: Option<Vec<Permission>>,
-    /// The authorities of people honoured from it; default: all.
+    /// The authorities honoured from it; default: all of people, none of the account's own roles.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 128))]
     pub authorities: Option<Vec<Permission>>,

@@ -44,7 +44,7 @@ pub struct ProxyServiceAccountSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 3, max = 254), regex(pattern = r"^[^@\s,]+@[^@\s,]+$"))]
     pub email: Option<String>,
-    /// The account's roles: the authorities of its calls without a user.
+    /// The account's roles: the authorities of its calls without a user, where the proxied app's `accepts` lists them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
     pub roles: Vec<Permission>,

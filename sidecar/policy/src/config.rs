@@ -330,7 +330,7 @@ pub struct AccountKey {
     pub environment: String,
     /// The permissions that hold: what both sides grant. A token's claim is cut down to these.
     pub permissions: BTreeSet<String>,
-    /// The authorities of people that are honoured from this caller; `None`: all.
+    /// The authorities that are honoured from this caller; `None`: all of people, none of the account itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authorities: Option<BTreeSet<String>>,
 }

@@ -67,7 +67,8 @@ impl ServiceVerifier {
     ///
     /// The token must be meant for this app and environment alone: one that names other audiences too is refused, since
     /// each of those could use it here. It speaks only for the account whose key signed it: that account is the subject,
-    /// or the actor for a person. Permissions and authorities are cut down to what this app honours from that account.
+    /// or the actor for a person. Permissions and authorities are cut down to what this app honours from that account;
+    /// authorities of the account itself, which its owner chooses, hold only where the app lists them.
     pub fn verify(&self, token: &str, now: u64) -> Result<Caller, TokenError> {
         let mut bound = None;
         let verified = jwt::verify(token, |kid, _| {
@@ -117,13 +118,16 @@ impl BoundKey {
         if !speaks_for_itself {
             return Err(TokenError::WrongSubject);
         }
+        let authorities = match (&self.authorities, &claims.act) {
+            (Some(honoured), _) => &claims.authorities & honoured,
+            // By default those of people hold, and those that an account gives itself do not.
+            (None, Some(_)) => claims.authorities,
+            (None, None) => BTreeSet::new(),
+        };
         Ok(Caller {
             subject: claims.sub,
             actor: claims.act.map(|actor| actor.sub),
-            authorities: match &self.authorities {
-                None => claims.authorities,
-                Some(honoured) => &claims.authorities & honoured,
-            },
+            authorities,
             permissions: &claims.permissions & &self.permissions,
             scopes: BTreeSet::new(),
             environment: claims.env,

@@ -102,7 +102,7 @@ fn account_speaks_for_itself() {
     let expected = Caller {
         subject: A.to_owned(),
         actor: None,
-        authorities: names(["caller"]),
+        authorities: names([]),
         permissions: names(["read"]),
         scopes: BTreeSet::new(),
         environment: "demo".to_owned(),
@@ -158,7 +158,12 @@ fn claims_are_cut_to_the_grant() {
     let wide = json!({"permissions": ["read", "orders_admin"], "authorities": ["ROLE_USER", "ROLE_ADMIN"]});
     let from_a = callee.verify_with(&wide).unwrap();
     assert_eq!(from_a.permissions, names(["read"]));
-    assert_eq!(from_a.authorities, names(["ROLE_ADMIN", "ROLE_USER"]));
+    // Nothing is listed for A: what it says of itself does not hold, what it says of a person does.
+    assert_eq!(from_a.authorities, names([]));
+    let mut of_a_person = wide.clone();
+    of_a_person["sub"] = json!("Alice");
+    of_a_person["act"] = json!({"sub": A});
+    assert_eq!(callee.verify_with(&of_a_person).unwrap().authorities, names(["ROLE_ADMIN", "ROLE_USER"]));
     let mut claims = changed(&wide);
     claims["sub"] = json!(B);
     claims["env"] = json!("staging");
