@@ -4,6 +4,7 @@
 //! in `crds/yaml` is generated from it by the binary `crdgen`; a doc comment on a field is that field's description.
 
 #![allow(unreachable_pub, reason = "the schema derive nests a copy of each type")]
+#![allow(clippy::duplicated_attributes, reason = "printer columns repeat their type, as the derive wants it")]
 
 pub mod annotations;
 pub mod common;

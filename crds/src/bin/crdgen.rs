@@ -1,5 +1,7 @@
 //! Writes `crds/yaml` from the types, or checks that it is in step: `crdgen [--check] [DIR]`.
 
+#![allow(clippy::disallowed_methods, reason = "the tool beside the pure crate reads arguments and writes files")]
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
