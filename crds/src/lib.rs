@@ -47,3 +47,61 @@ pub fn to_yaml(definition: &CustomResourceDefinition) -> Result<String, serde_ya
 pub fn file_name(definition: &CustomResourceDefinition) -> String {
     format!("{}.yaml", definition.metadata.name.as_deref().unwrap_or_default())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The YAML as it is committed.
+    const COMMITTED: [&str; 4] = [
+        include_str!("../yaml/identityproviders.crosscall.dev.yaml"),
+        include_str!("../yaml/proxiedapps.crosscall.dev.yaml"),
+        include_str!("../yaml/proxyroutes.crosscall.dev.yaml"),
+        include_str!("../yaml/proxyserviceaccounts.crosscall.dev.yaml"),
+    ];
+
+    #[test]
+    fn committed_yaml_is_what_types_say() {
+        for (definition, committed) in definitions().iter().zip(COMMITTED) {
+            assert_eq!(to_yaml(definition).unwrap(), committed, "run `just crds`: {}", file_name(definition));
+        }
+    }
+
+    #[test]
+    fn every_kind_is_easy_to_find() {
+        let mut short = std::collections::BTreeSet::new();
+        for definition in definitions() {
+            let names = &definition.spec.names;
+            assert_eq!(definition.spec.group, GROUP);
+            assert_eq!(definition.spec.scope, "Namespaced");
+            assert_eq!(names.categories.as_deref(), Some(&["crosscall".to_owned()][..]));
+            for name in names.short_names.iter().flatten() {
+                assert!(short.insert(name.clone()), "{name} twice");
+                assert!(!["sa", "pa", "svc", "ns"].contains(&name.as_str()), "{name} shadows a kind of Kubernetes");
+            }
+            let version = &definition.spec.versions[0];
+            assert_eq!((version.name.as_str(), version.served, version.storage), (VERSION, true, true));
+            assert!(version.subresources.as_ref().is_some_and(|sub| sub.status.is_some()));
+            let columns = version.additional_printer_columns.as_deref().unwrap_or_default();
+            assert!(
+                columns.iter().any(|column| column.name == "Accepted")
+                    && columns.iter().any(|column| column.name == "Age")
+            );
+        }
+    }
+
+    #[test]
+    fn a_credential_is_exactly_one_kind() {
+        let rules = |credential: serde_json::Value| Credential::validate_cel(&credential, None);
+        let signed = serde_json::json!({"type": "SignedToken", "signedToken": {"algorithm": "ES256"}});
+        assert!(rules(signed.clone()).is_ok());
+        let mut two = signed.clone();
+        two["bearer"] = serde_json::json!({"secretRef": {"name": "t"}});
+        let errors = rules(two).unwrap_err();
+        let message = "credential.type is SignedToken, so only credential.signedToken may be set";
+        assert!(format!("{errors:?}").contains(message), "{errors:?}");
+        let mut other = signed;
+        other["type"] = serde_json::json!("Basic");
+        assert!(rules(other).is_err());
+    }
+}
