@@ -58,6 +58,12 @@ impl Answer {
         Self { body, ..Self::status(200) }.header("Content-Type", "text/plain")
     }
 
+    /// 200 with a page.
+    pub fn html(page: &str) -> Self {
+        let body = Body::Whole(page.as_bytes().to_vec());
+        Self { body, ..Self::status(200) }.header("Content-Type", "text/html; charset=utf-8")
+    }
+
     /// 200 with `length` bytes of the pattern and a `Content-Length`.
     pub fn pattern(length: u64, progress: &Progress) -> Self {
         let body = Body::Pattern { length, chunked: false, trailers: Vec::new(), progress: progress.clone() };

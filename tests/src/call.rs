@@ -69,6 +69,11 @@ impl Call {
         self
     }
 
+    /// Its target.
+    pub fn target(&self) -> &str {
+        &self.target
+    }
+
     /// Adds a header line; characters up to U+00FF are sent as one byte.
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {

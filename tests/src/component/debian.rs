@@ -67,10 +67,22 @@ impl Tree {
         self.0.join(path.trim_start_matches('/'))
     }
 
-    /// The folders with libraries, joined as the dynamic linker reads them.
+    /// The folders with libraries, joined as the dynamic linker reads them: the two usual ones, and those below them
+    /// that programs find through a path of the installed system.
     pub fn libraries(&self) -> OsString {
         let triple = format!("{}-linux-gnu", std::env::consts::ARCH);
-        let folders = ["usr/lib", "lib"].map(|folder| self.0.join(folder).join(&triple));
+        let mut folders = Vec::new();
+        for folder in ["usr/lib", "lib"].map(|folder| self.0.join(folder).join(&triple)) {
+            let below = fs::read_dir(&folder).into_iter().flatten().map(|entry| entry.unwrap().path());
+            let below: Vec<PathBuf> = below.filter(|path| path.is_dir() && holds_libraries(path)).collect();
+            folders.push(folder);
+            folders.extend(below);
+        }
         std::env::join_paths(folders).unwrap()
     }
+}
+
+fn holds_libraries(folder: &Path) -> bool {
+    let mut names = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
+    names.any(|name| name.to_string_lossy().contains(".so"))
 }
