@@ -21,7 +21,9 @@ pub struct Serve {
     manifests: String,
     environment: String,
     listeners: BTreeMap<(Side, String), SocketAddr>,
+    access_log: String,
     arguments: Vec<String>,
+    core: Option<usize>,
     variables: Vec<(String, String)>,
 }
 
@@ -46,12 +48,13 @@ pub struct Crosscall {
 impl Serve {
     /// These manifests, in environment `local`, with every access in the log.
     pub fn new(manifests: impl Into<String>) -> Self {
-        let arguments = ["--access-log", "all", "--log-format", "json"].map(str::to_owned).to_vec();
         Self {
             manifests: manifests.into(),
             environment: "local".to_owned(),
             listeners: BTreeMap::new(),
-            arguments,
+            access_log: "all".to_owned(),
+            arguments: Vec::new(),
+            core: None,
             variables: Vec::new(),
         }
     }
@@ -79,6 +82,20 @@ impl Serve {
     #[must_use]
     pub fn inbound(self, app: &str) -> Self {
         self.listener(Side::Inbound, app)
+    }
+
+    /// Which requests are logged: `all`, `errors` or `off`.
+    #[must_use]
+    pub fn access_log(mut self, which: &str) -> Self {
+        which.clone_into(&mut self.access_log);
+        self
+    }
+
+    /// Runs on one core alone.
+    #[must_use]
+    pub fn pinned(mut self, core: usize) -> Self {
+        self.core = Some(core);
+        self
     }
 
     /// Further arguments.
@@ -141,8 +158,12 @@ impl Serve {
         fs::create_dir(&manifests).unwrap();
         fs::write(manifests.join("manifests.yaml"), &self.manifests).unwrap();
         let admin = free_address();
-        let mut command = Command::new(binary::path());
-        command.arg("serve").arg("-f").arg(&manifests);
+        let mut command = match self.core {
+            Some(core) => pinned(core, binary::path()),
+            None => Command::new(binary::path()),
+        };
+        command.args(["serve", "--access-log", &self.access_log, "--log-format", "json"]);
+        command.arg("-f").arg(&manifests);
         command.arg("--env").arg(&self.environment).arg("--admin").arg(admin.to_string());
         for ((side, app), address) in &self.listeners {
             command.arg(side.flag()).arg(format!("{app}={address}"));
@@ -291,6 +312,13 @@ impl Drop for Crosscall {
             crate::component::say(&tail);
         }
     }
+}
+
+/// A program on one core alone.
+pub fn pinned(core: usize, program: &Path) -> Command {
+    let mut command = Command::new("taskset");
+    command.args(["--cpu-list", &core.to_string()]).arg(program);
+    command
 }
 
 fn collect(folder: &Path, except: &Path, written: &mut Vec<(String, Vec<u8>)>) {

@@ -4,7 +4,7 @@ use std::fs;
 use std::time::Duration;
 
 /// The unit of times in `/proc/PID/stat`: hundredths of a second on every Linux that is in use.
-const TICK: Duration = Duration::from_millis(10);
+pub const TICK: Duration = Duration::from_millis(10);
 
 /// Resident memory, in bytes.
 pub fn rss(pid: u32) -> u64 {
@@ -28,6 +28,18 @@ pub fn cpu(pid: u32) -> Duration {
     let fields: Vec<&str> = stat.rsplit_once(") ").unwrap().1.split(' ').collect();
     let ticks: u32 = fields[11..=12].iter().map(|field| field.parse::<u32>().unwrap()).sum();
     TICK * ticks
+}
+
+/// A process and everything that it started, and so on.
+pub fn family(pid: u32) -> Vec<u32> {
+    let mut family = vec![pid];
+    let mut at = 0;
+    while let Some(parent) = family.get(at) {
+        let children = fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).unwrap_or_default();
+        family.extend(children.split_whitespace().map(|child| child.parse::<u32>().unwrap()));
+        at += 1;
+    }
+    family
 }
 
 fn status(pid: u32, key: &str) -> u64 {
