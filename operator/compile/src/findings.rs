@@ -143,6 +143,17 @@ mod tests {
         assert!(!conditions[0].status && conditions[1].status);
     }
 
+    /// Threat K9: a message does not grow with the resource.
+    #[test]
+    fn long_lists_of_problems_are_cut() {
+        let mut findings = Findings::default();
+        for index in 0..1000 {
+            findings.unresolved(Problem::new(Reason::BackendNotFound, format!("problem {index}")));
+        }
+        let message = &findings.into_conditions()[1].message;
+        assert!(message.starts_with("problem 0; ") && message.ends_with("; and 992 more"), "{message}");
+    }
+
     #[test]
     fn grants_are_silent_until_asked() {
         let mut findings = Findings::default();

@@ -9,6 +9,7 @@ use sidecar_policy::config;
 
 use crate::accounts::Account;
 use crate::apps::App;
+use crate::backends::Reach;
 use crate::context::Context;
 use crate::grants::Grants;
 use crate::routes::Served;
@@ -23,33 +24,38 @@ pub(crate) fn compile(context: &Context<'_>, grants: &Grants<'_>, served: Vec<Se
         targets: BTreeMap::new(),
         environments: environments.collect(),
     };
+    let mut seen = BTreeSet::new();
     for Served { route, account, reach } in served {
-        let Some(credential) = &account.credential else { continue };
-        let entry = outbound.accounts.entry(route.account.clone());
-        let compiled = entry.or_insert_with(|| new_account(account, credential));
-        for app in &reach.apps {
-            let Some(target) = &app.target else { continue };
-            if let Some(Some(grant)) = grants.answer(account.key, app.key)
-                && !compiled.targets.contains(&app.audience)
-            {
-                compiled.targets.insert(app.audience.clone());
-                compiled.permissions.insert(app.audience.clone(), grant.permissions.clone());
-            }
-            if !outbound.targets.contains_key(&app.audience) {
-                outbound.targets.insert(app.audience.clone(), target.clone());
-                add_names(&mut outbound.names, app);
-            }
-        }
-        for app in reach.apps.iter().filter(|app| app.target.is_none()) {
-            add_names(&mut outbound.names, app);
-        }
-        for name in reach.elsewhere {
-            outbound.names.entry(name.to_owned()).or_default();
+        // What routes to every app of one account reach is the same for all of them.
+        let from_path = route.environment_selection == config::EnvironmentSelection::FromPath;
+        if route.backends != config::Backends::Any || seen.insert((account.key, from_path)) {
+            add(&mut outbound, grants, account, &reach);
         }
         outbound.routes.push(route);
     }
     outbound.routes.sort_by_cached_key(|route| (route.path_prefix.clone(), route.exposed, route.name.clone()));
     outbound
+}
+
+/// What the calls of one route may need.
+fn add(outbound: &mut config::Outbound, grants: &Grants<'_>, account: &Account<'_>, reach: &Reach<'_, '_>) {
+    let Some(credential) = &account.credential else { return };
+    let entry = outbound.accounts.entry(account.key.name.clone());
+    let compiled = entry.or_insert_with(|| new_account(account, credential));
+    for app in &reach.apps {
+        if let Some(target) = &app.target {
+            if let Some(Some(grant)) = grants.answer(account.key, app.key)
+                && compiled.targets.insert(app.audience.clone())
+            {
+                compiled.permissions.insert(app.audience.clone(), grant.permissions.clone());
+            }
+            outbound.targets.insert(app.audience.clone(), target.clone());
+        }
+        add_names(&mut outbound.names, app);
+    }
+    for name in &reach.elsewhere {
+        outbound.names.entry((*name).to_owned()).or_default();
+    }
 }
 
 /// A name without a target in an environment is known, and an invalid one there.

@@ -1,6 +1,7 @@
 //! How do calls go?
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use crds::{Anonymous, EnvironmentSelection, Exposure, ProxyRoute, ProxyRouteSpec, annotations};
 use sidecar_policy::config;
@@ -34,7 +35,7 @@ pub(crate) struct Accepted<'a> {
 pub(crate) struct Served<'d, 'a> {
     pub(crate) route: config::Route,
     pub(crate) account: &'d Account<'a>,
-    pub(crate) reach: Reach<'d, 'a>,
+    pub(crate) reach: Rc<Reach<'d, 'a>>,
 }
 
 /// The steps before routes.
@@ -49,12 +50,15 @@ pub(crate) struct World<'d, 'a> {
 /// The routes of each app that has an accepted one: those that are served, which may be none.
 pub(crate) type ByApp<'d, 'a> = BTreeMap<(&'a str, &'a str), Vec<Served<'d, 'a>>>;
 
+/// What routes to every app of an account reach: the same for all of them.
+type Shared<'d, 'a> = BTreeMap<(&'a Key, bool), Rc<Reach<'d, 'a>>>;
+
 /// Every route.
 pub(crate) fn compile<'d, 'a>(world: &World<'d, 'a>, report: &mut Report) -> ByApp<'d, 'a> {
-    let mut by_app = ByApp::new();
+    let (mut by_app, mut shared) = (ByApp::new(), Shared::new());
     for mut accepted in accept(world, report) {
         let served = by_app.entry((&accepted.key.namespace, accepted.spec.proxy_app.as_str())).or_default();
-        served.extend(serve(world, &mut accepted));
+        served.extend(serve(world, &mut accepted, &mut shared));
         report.add(Kind::ProxyRoute, accepted.key, accepted.findings);
     }
     by_app
@@ -161,10 +165,21 @@ fn check_secured(spec: &ProxyRouteSpec) -> Result<(), Problem> {
 }
 
 /// The route as the sidecar serves it; `None`: its account cannot be used.
-fn serve<'d, 'a>(world: &World<'d, 'a>, accepted: &mut Accepted<'a>) -> Option<Served<'d, 'a>> {
+fn serve<'d, 'a>(
+    world: &World<'d, 'a>,
+    accepted: &mut Accepted<'a>,
+    shared: &mut Shared<'d, 'a>,
+) -> Option<Served<'d, 'a>> {
     let spec = accepted.spec;
     let account = ready_account(world, accepted)?;
-    let reach = Reach::of(&accepted.wanted, spec.environment_selection, account, world.directory);
+    let reach = || Rc::new(Reach::of(&accepted.wanted, spec.environment_selection, account, world.directory));
+    let reach = match accepted.wanted {
+        Wanted::Any => {
+            let from_path = spec.environment_selection == EnvironmentSelection::FromPath;
+            Rc::clone(shared.entry((account.key, from_path)).or_insert_with(reach))
+        }
+        Wanted::One(_) | Wanted::Named(_) => reach(),
+    };
     let (wanted, findings) = (&accepted.wanted, &mut accepted.findings);
     backends::check(world.context, wanted, account, &reach, world.directory, world.grants, findings);
     let rules = std::mem::take(&mut accepted.rules);

@@ -172,6 +172,24 @@ fn damaged_public_key_reaches_no_verifier() {
     }
 }
 
+/// The sidecar refuses a configuration whose keys do not fit, so such a pair is none.
+#[test]
+fn pair_that_does_not_fit_is_none() {
+    let good = made_up_pair("good");
+    let renamed = operator_compile::KeyPair { kid: "other".to_owned(), ..good.clone() };
+    let mismatched = operator_compile::KeyPair { algorithm: Algorithm::EdDSA, ..good };
+    for signing in [renamed, mismatched] {
+        let mut scene = scene(json!({"type": "SignedToken", "signedToken": {}}));
+        let keys = AccountKeys { signing, published: Vec::new() };
+        scene.inventory.key_pairs.insert(key("demo-a/fr-api"), keys);
+        let outcome = scene.compile();
+        let condition = outcome.condition(Kind::ProxyServiceAccount, "demo-a/fr-api", ResolvedRefs).unwrap();
+        assert_eq!(condition.reason, Reason::KeyInvalid);
+        assert!(outcome.config("demo-a/orders").inbound.as_ref().unwrap().keys.is_empty());
+        assert!(outcome.config("demo-a/fr-api").outbound.as_ref().unwrap().routes.is_empty());
+    }
+}
+
 /// Threat K2b: naming another account's public key neither takes it over nor silences it.
 #[test]
 fn named_key_stays_with_its_holder() {
@@ -207,8 +225,15 @@ fn shared_key_belongs_to_the_older() {
         .account("demo-a/older", account("2026-01-01T00:00:00Z"))
         .secret("demo-a/k", &[("tls.key", EC_KEYS[1])])
         .app("demo-a/orders", json!({}))
+        .route("demo-a/internal", json!({}))
         .compile();
-    outcome.assert_only("ProxyServiceAccount demo-a/fr-api", ResolvedRefs, Reason::KeyInUse);
+    assert_eq!(
+        outcome.problems(),
+        [
+            "ProxyRoute demo-a/internal ResolvedRefs ServiceAccountNotReady",
+            "ProxyServiceAccount demo-a/fr-api ResolvedRefs KeyInUse",
+        ]
+    );
     let keys = &outcome.config("demo-a/orders").inbound.as_ref().unwrap().keys;
     let subjects: Vec<_> = keys.values().map(|key| key.subject.as_str()).collect();
     assert_eq!(subjects, ["system:crosscall:demo-a:older"]);
