@@ -2,7 +2,8 @@
 //!
 //! The list of [`Algorithm`]s is closed: neither `none` nor a shared-secret algorithm has a name here, so no
 //! configuration, key or header can ask for one. Keys come from the configuration, never from a token, and each has one
-//! algorithm for life (RFC 8725, section 3.1). Signatures are made and checked by aws-lc-rs, with keys parsed once.
+//! algorithm for life (RFC 8725, section 3.1). Tokens are signed and signatures checked by the crate jsonwebtoken with
+//! aws-lc-rs; what its own `decode` lets through is refused before it is asked.
 
 mod error;
 mod json;
@@ -102,6 +103,22 @@ impl Algorithm {
             Self::ES256 => KeyKind::P256,
             Self::ES384 => KeyKind::P384,
             Self::EdDSA => KeyKind::Ed25519,
+        }
+    }
+}
+
+impl From<Algorithm> for jsonwebtoken::Algorithm {
+    fn from(algorithm: Algorithm) -> Self {
+        match algorithm {
+            Algorithm::RS256 => Self::RS256,
+            Algorithm::RS384 => Self::RS384,
+            Algorithm::RS512 => Self::RS512,
+            Algorithm::PS256 => Self::PS256,
+            Algorithm::PS384 => Self::PS384,
+            Algorithm::PS512 => Self::PS512,
+            Algorithm::ES256 => Self::ES256,
+            Algorithm::ES384 => Self::ES384,
+            Algorithm::EdDSA => Self::EdDSA,
         }
     }
 }

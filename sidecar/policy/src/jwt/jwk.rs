@@ -8,6 +8,7 @@ use aws_lc_rs::signature::{
     RSA_PSS_2048_8192_SHA512, RsaParameters, RsaPublicKeyComponents, VerificationAlgorithm,
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use jsonwebtoken::DecodingKey;
 use serde_json::{Map, Value};
 
 use super::{Algorithm, KeyKind, json, key::is_weak_rsa};
@@ -17,7 +18,7 @@ use super::{Algorithm, KeyKind, json, key::is_weak_rsa};
 pub struct VerifyingKey {
     algorithm: Algorithm,
     kid: Option<String>,
-    key: ParsedPublicKey,
+    key: DecodingKey,
 }
 
 /// Why a JSON Web Key is not taken. Nothing here quotes the key.
@@ -83,8 +84,9 @@ impl VerifyingKey {
         self.kid.as_deref()
     }
 
-    pub(super) fn is_signature(&self, message: &[u8], signature: &[u8]) -> bool {
-        self.key.verify_sig(message, signature).is_ok()
+    /// Whether `signature` (base64url) is this key's for `message`.
+    pub(super) fn is_signature(&self, message: &[u8], signature: &str) -> bool {
+        jsonwebtoken::crypto::verify(signature, message, &self.key, self.algorithm.into()).unwrap_or(false)
     }
 }
 
@@ -106,33 +108,44 @@ fn check_use(jwk: &Map<String, Value>) -> Result<(), JwkError> {
     if meant && allowed { Ok(()) } else { Err(JwkError::WrongUse) }
 }
 
-fn read_key(jwk: &Map<String, Value>, algorithm: Algorithm) -> Result<ParsedPublicKey, JwkError> {
+/// The key for the library that verifies, once it has stood the checks that the library does not make.
+fn read_key(jwk: &Map<String, Value>, algorithm: Algorithm) -> Result<DecodingKey, JwkError> {
     match algorithm.key_kind() {
-        KeyKind::Rsa => read_rsa(jwk, algorithm),
-        KeyKind::P256 => read_ec(jwk, "P-256", 32, &ECDSA_P256_SHA256_FIXED),
-        KeyKind::P384 => read_ec(jwk, "P-384", 48, &ECDSA_P384_SHA384_FIXED),
+        KeyKind::Rsa => {
+            check_rsa(jwk, algorithm)?;
+            DecodingKey::from_rsa_components(string(jwk, "n")?, string(jwk, "e")?)
+        }
+        kind @ (KeyKind::P256 | KeyKind::P384) => {
+            match kind {
+                KeyKind::P256 => check_ec(jwk, "P-256", 32, &ECDSA_P256_SHA256_FIXED)?,
+                _ => check_ec(jwk, "P-384", 48, &ECDSA_P384_SHA384_FIXED)?,
+            }
+            DecodingKey::from_ec_components(string(jwk, "x")?, string(jwk, "y")?)
+        }
         KeyKind::Ed25519 => {
             expect_kind(jwk, "OKP", Some("Ed25519"))?;
-            ParsedPublicKey::new(&ED25519, coordinate(jwk, "x", 32)?).map_err(|_| JwkError::Weak)
+            ParsedPublicKey::new(&ED25519, coordinate(jwk, "x", 32)?).map_err(|_| JwkError::Weak)?;
+            DecodingKey::from_ed_components(string(jwk, "x")?)
         }
     }
+    .map_err(|_| JwkError::Weak)
 }
 
-fn read_ec(
+fn check_ec(
     jwk: &Map<String, Value>,
     curve: &str,
     length: usize,
     algorithm: &'static dyn VerificationAlgorithm,
-) -> Result<ParsedPublicKey, JwkError> {
+) -> Result<(), JwkError> {
     expect_kind(jwk, "EC", Some(curve))?;
     // SEC 1, section 2.3.3: 0x04, then both coordinates.
     let mut point = vec![4];
     point.extend(coordinate(jwk, "x", length)?);
     point.extend(coordinate(jwk, "y", length)?);
-    ParsedPublicKey::new(algorithm, point).map_err(|_| JwkError::Weak)
+    ParsedPublicKey::new(algorithm, point).map(drop).map_err(|_| JwkError::Weak)
 }
 
-fn read_rsa(jwk: &Map<String, Value>, algorithm: Algorithm) -> Result<ParsedPublicKey, JwkError> {
+fn check_rsa(jwk: &Map<String, Value>, algorithm: Algorithm) -> Result<(), JwkError> {
     expect_kind(jwk, "RSA", None)?;
     let (n, e) = (integer(jwk, "n")?, integer(jwk, "e")?);
     let bits = n.first().map_or(0, |first| n.len() * 8 - first.leading_zeros() as usize);
@@ -140,7 +153,7 @@ fn read_rsa(jwk: &Map<String, Value>, algorithm: Algorithm) -> Result<ParsedPubl
         return Err(JwkError::Weak);
     }
     let parameters = rsa_parameters(algorithm).ok_or(JwkError::WrongKind)?;
-    RsaPublicKeyComponents { n, e }.to_parsed_public_key(parameters).map_err(|_| JwkError::Weak)
+    RsaPublicKeyComponents { n, e }.to_parsed_public_key(parameters).map(drop).map_err(|_| JwkError::Weak)
 }
 
 fn rsa_parameters(algorithm: Algorithm) -> Option<&'static RsaParameters> {

@@ -5,17 +5,16 @@ use std::{collections::BTreeMap, fmt};
 use aws_lc_rs::{
     digest,
     encoding::{AsDer, Pkcs8V1Der},
-    rand::SystemRandom,
     signature::{
         ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, EcdsaSigningAlgorithm,
-        Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RSA_PSS_SHA256, RSA_PSS_SHA384,
-        RSA_PSS_SHA512, RsaEncoding, RsaKeyPair, RsaPublicKeyComponents,
+        Ed25519KeyPair, KeyPair, RsaKeyPair, RsaPublicKeyComponents,
     },
 };
 use base64::{
     Engine,
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
+use jsonwebtoken::EncodingKey;
 use rustls_pki_types::{PrivateKeyDer, pem::PemObject};
 use serde_json::{Value, json};
 use zeroize::{Zeroize, Zeroizing};
@@ -25,13 +24,12 @@ use crate::secret::SecretString;
 
 /// A private key with the one algorithm that it signs with.
 ///
-/// The key itself is held by aws-lc-rs, which wipes its memory when it is dropped.
+/// The key is held by aws-lc-rs and jsonwebtoken, which wipe their memory when it is dropped.
 pub struct SigningKey {
     algorithm: Algorithm,
     pair: Pair,
     kid: String,
-    /// The header of every token that it signs, encoded.
-    pub(super) header: String,
+    encoding: EncodingKey,
 }
 
 enum Pair {
@@ -107,8 +105,8 @@ impl SigningKey {
         let der = read_der(material)?;
         let pair = Pair::read(&der, algorithm)?;
         let kid = thumbprint(&pair.public_members());
-        let header = URL_SAFE_NO_PAD.encode(json!({"alg": algorithm, "kid": kid, "typ": "JWT"}).to_string());
-        Ok(Self { algorithm, pair, kid, header })
+        let encoding = pair.to_encoding_key()?;
+        Ok(Self { algorithm, pair, kid, encoding })
     }
 
     /// The algorithm that it signs with.
@@ -123,18 +121,7 @@ impl SigningKey {
 
     /// The private key as PKCS#8 PEM (RFC 5958, RFC 7468): the same text for the same key, whatever form it came in.
     pub fn to_pkcs8_pem(&self) -> Result<SecretString, KeyError> {
-        let encoded = Zeroizing::new(STANDARD.encode(&*self.pair.to_pkcs8()?));
-        let mut pem = String::with_capacity(encoded.len() + encoded.len() / PEM_LINE + 64);
-        pem.push_str("-----BEGIN PRIVATE KEY-----\n");
-        let mut rest = encoded.as_str();
-        while !rest.is_empty() {
-            let (line, after) = rest.split_at(rest.len().min(PEM_LINE));
-            pem.push_str(line);
-            pem.push('\n');
-            rest = after;
-        }
-        pem.push_str("-----END PRIVATE KEY-----\n");
-        Ok(pem.into())
+        self.pair.to_pkcs8_pem()
     }
 
     /// The public key (RFC 7517) with `alg`, `use` and `kid`.
@@ -148,7 +135,13 @@ impl SigningKey {
 
     /// The signature of `message` (RFC 7518, section 3), without any form around it.
     pub fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignError> {
-        self.pair.sign(self.algorithm, message).ok_or(SignError::Signature)
+        let signature = jsonwebtoken::crypto::sign(message, &self.encoding, self.algorithm.into());
+        signature.ok().and_then(|text| URL_SAFE_NO_PAD.decode(text).ok()).ok_or(SignError::Signature)
+    }
+
+    /// The key for the library that signs.
+    pub(super) fn encoding(&self) -> &EncodingKey {
+        &self.encoding
     }
 }
 
@@ -196,18 +189,6 @@ impl Pair {
         }
     }
 
-    fn sign(&self, algorithm: Algorithm, message: &[u8]) -> Option<Vec<u8>> {
-        match self {
-            Self::Rsa(pair) => {
-                let mut signature = vec![0; pair.public_modulus_len()];
-                pair.sign(rsa_encoding(algorithm)?, &SystemRandom::new(), message, &mut signature).ok()?;
-                Some(signature)
-            }
-            Self::Ec(pair) => Some(pair.sign(&SystemRandom::new(), message).ok()?.as_ref().to_vec()),
-            Self::Ed25519(pair) => Some(pair.try_sign(message).ok()?.as_ref().to_vec()),
-        }
-    }
-
     fn refuse_weak(self) -> Result<Self, KeyError> {
         if let Self::Rsa(pair) = &self {
             let RsaPublicKeyComponents { n, e } = RsaPublicKeyComponents::<Vec<u8>>::from(pair.public_key());
@@ -226,6 +207,32 @@ impl Pair {
             Self::Ed25519(pair) => pair.to_pkcs8v1().map_err(unwritable)?.as_ref().to_vec(),
         };
         Ok(Zeroizing::new(der))
+    }
+
+    fn to_pkcs8_pem(&self) -> Result<SecretString, KeyError> {
+        let encoded = Zeroizing::new(STANDARD.encode(&*self.to_pkcs8()?));
+        let mut pem = String::with_capacity(encoded.len() + encoded.len() / PEM_LINE + 64);
+        pem.push_str("-----BEGIN PRIVATE KEY-----\n");
+        let mut rest = encoded.as_str();
+        while !rest.is_empty() {
+            let (line, after) = rest.split_at(rest.len().min(PEM_LINE));
+            pem.push_str(line);
+            pem.push('\n');
+            rest = after;
+        }
+        pem.push_str("-----END PRIVATE KEY-----\n");
+        Ok(pem.into())
+    }
+
+    fn to_encoding_key(&self) -> Result<EncodingKey, KeyError> {
+        let pem = self.to_pkcs8_pem()?;
+        let pem = pem.expose().as_bytes();
+        let key = match self {
+            Self::Rsa(_) => EncodingKey::from_rsa_pem(pem),
+            Self::Ec(_) => EncodingKey::from_ec_pem(pem),
+            Self::Ed25519(_) => EncodingKey::from_ed_pem(pem),
+        };
+        key.map_err(|_| KeyError::Unwritable)
     }
 
     /// The members that make the public key (RFC 7638, section 3.2), sorted.
@@ -266,18 +273,6 @@ pub(super) fn is_weak_rsa(modulus: &[u8], exponent: &[u8]) -> bool {
 /// RFC 7638: SHA-256 over the required members, sorted, without white space.
 fn thumbprint(members: &BTreeMap<&'static str, String>) -> String {
     URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, json!(members).to_string().as_bytes()))
-}
-
-fn rsa_encoding(algorithm: Algorithm) -> Option<&'static dyn RsaEncoding> {
-    Some(match algorithm {
-        Algorithm::RS256 => &RSA_PKCS1_SHA256,
-        Algorithm::RS384 => &RSA_PKCS1_SHA384,
-        Algorithm::RS512 => &RSA_PKCS1_SHA512,
-        Algorithm::PS256 => &RSA_PSS_SHA256,
-        Algorithm::PS384 => &RSA_PSS_SHA384,
-        Algorithm::PS512 => &RSA_PSS_SHA512,
-        Algorithm::ES256 | Algorithm::ES384 | Algorithm::EdDSA => return None,
-    })
 }
 
 /// Takes the armour off, whichever it is.

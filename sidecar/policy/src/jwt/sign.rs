@@ -1,6 +1,6 @@
 //! Making tokens.
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use jsonwebtoken::{Header, errors::ErrorKind};
 use serde::Serialize;
 
 use super::SigningKey;
@@ -16,26 +16,22 @@ pub enum SignError {
     Signature,
 }
 
-/// Signs `claims` as a JWT in compact form (RFC 7515, section 7.1) with the header `{"alg", "kid", "typ": "JWT"}`.
+/// Signs `claims` as a JWT in compact form (RFC 7515, section 7.1) with the header `{"typ": "JWT", "alg", "kid"}`.
 pub fn sign(key: &SigningKey, claims: &impl Serialize) -> Result<String, SignError> {
-    let claims = serde_json::to_vec(claims).map_err(|_| SignError::Claims)?;
-    let mut token = String::with_capacity(key.header.len() + claims.len() * 4 / 3 + LONGEST_USUAL_SIGNATURE);
-    token.push_str(&key.header);
-    token.push('.');
-    URL_SAFE_NO_PAD.encode_string(claims, &mut token);
-    let signature = key.sign(token.as_bytes())?;
-    token.push('.');
-    URL_SAFE_NO_PAD.encode_string(signature, &mut token);
-    Ok(token)
+    let header = Header { kid: Some(key.kid().to_owned()), ..Header::new(key.algorithm().into()) };
+    jsonwebtoken::encode(&header, claims, key.encoding()).map_err(|error| match error.kind() {
+        ErrorKind::Json(_) => SignError::Claims,
+        _ => SignError::Signature,
+    })
 }
-
-/// RSA of 4096 bits, in characters.
-const LONGEST_USUAL_SIGNATURE: usize = 684;
 
 #[cfg(test)]
 mod tests {
     use aws_lc_rs::{rand::SystemRandom, signature::Ed25519KeyPair};
-    use base64::engine::general_purpose::STANDARD;
+    use base64::{
+        Engine,
+        engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+    };
 
     use super::*;
     use crate::jwt::Algorithm;
