@@ -47,3 +47,11 @@ measure:
 # What CI runs
 check:
     .ci/run
+
+# Write docs/reference/codes.md anew from the table of codes
+codes:
+    cargo run --quiet --locked --package sidecar-policy --example codes > docs/reference/codes.md
+
+# Every parser of outside input for a minute each: needs a nightly toolchain and cargo-fuzz
+fuzz seconds="60":
+    for target in $(cargo +nightly fuzz list); do cargo +nightly fuzz run "$target" "fuzz/seeds/$target" -- -max_total_time={{seconds}}; done

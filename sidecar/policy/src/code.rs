@@ -3,11 +3,11 @@
 use http::StatusCode;
 
 macro_rules! codes {
-    ($($(#[$doc:meta])* $variant:ident => $code:literal, $status:ident, $title:literal;)*) => {
+    ($(#[doc = $doc:literal] $variant:ident => $code:literal, $status:ident, $title:literal;)*) => {
         /// Why a call was not served. `as_str` is stable: dashboards and scripts depend on it.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum Code {
-            $($(#[$doc])* $variant,)*
+            $(#[doc = $doc] $variant,)*
         }
 
         impl Code {
@@ -22,6 +22,11 @@ macro_rules! codes {
             /// The status that the caller gets (RFC 9110, 15).
             pub fn status(self) -> StatusCode {
                 match self { $(Self::$variant => StatusCode::$status,)* }
+            }
+
+            /// What it means, in one sentence.
+            pub fn meaning(self) -> &'static str {
+                match self { $(Self::$variant => $doc.trim_ascii(),)* }
             }
 
             /// The `title` of the problem document (RFC 9457, 3.1.3).
