@@ -55,3 +55,7 @@ codes:
 # Every parser of outside input for a minute each: needs a nightly toolchain and cargo-fuzz
 fuzz seconds="60":
     for target in $(cargo +nightly fuzz list); do cargo +nightly fuzz run "$target" "fuzz/seeds/$target" -- -max_total_time={{seconds}}; done
+
+# The sidecar beside nginx and beside no proxy at all, in one run: about half an hour
+bench *args:
+    cargo run --release --locked --package system-tests --bin crosscall-bench -- {{args}}
