@@ -9,12 +9,14 @@ mod backend;
 mod contestant;
 mod load;
 mod machine;
+mod pace;
 mod report;
 
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::process::{Child, Stdio};
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use system_tests::call::Call;
 use system_tests::component::{say, tree};
 use system_tests::crosscall::pinned;
@@ -40,9 +42,32 @@ struct Arguments {
     /// Who takes part.
     #[arg(long, value_delimiter = ',', default_values = ["direct", "nginx", "crosscall"])]
     contestants: Vec<Contestant>,
-    /// Run as the back-end (what this program starts for itself).
-    #[arg(long, hide = true)]
-    backend: Option<SocketAddr>,
+    /// What this program starts itself as.
+    #[command(subcommand)]
+    part: Option<Part>,
+}
+
+/// Processes of their own, so that each can be pinned to its core.
+#[derive(Subcommand)]
+#[command(hide = true)]
+enum Part {
+    /// The app behind the proxies.
+    Backend {
+        /// Where it listens.
+        listen: SocketAddr,
+    },
+    /// The steady load; prints the duration of each request in nanoseconds.
+    Pace {
+        /// Where it calls.
+        address: SocketAddr,
+        /// The path that it asks for.
+        path: String,
+        /// How long, in seconds.
+        seconds: u32,
+        /// The bearer token that it calls with.
+        #[arg(long)]
+        token: Option<String>,
+    },
 }
 
 /// The back-end's process.
@@ -57,7 +82,7 @@ impl Backend {
     fn start() -> Self {
         let address = free_address();
         let mut command = pinned(CLIENT_CORE, &std::env::current_exe().unwrap());
-        let child = command.args(["--backend", &address.to_string()]).stdin(Stdio::null()).spawn().unwrap();
+        let child = command.args(["backend", &address.to_string()]).stdin(Stdio::null()).spawn().unwrap();
         wait_until("the back-end", LIMIT, || Call::get("/").try_to(address).is_ok());
         Self { child, address }
     }
@@ -72,11 +97,22 @@ impl Drop for Backend {
 
 fn main() {
     let arguments = Arguments::parse();
-    if let Some(address) = arguments.backend {
-        return backend::serve(address);
+    match &arguments.part {
+        Some(Part::Backend { listen }) => backend::serve(*listen),
+        Some(Part::Pace { address, path, seconds, token }) => {
+            let call = Call::get(path);
+            let call = token.iter().fold(call, |call, token| call.bearer(token));
+            let durations: Vec<String> = pace::run(*address, &call, *seconds).iter().map(u128::to_string).collect();
+            std::io::stdout().write_all(durations.join("\n").as_bytes()).unwrap();
+        }
+        None => compare(&arguments),
     }
+}
+
+/// The whole comparison.
+fn compare(arguments: &Arguments) {
     machine::assert_fit();
-    let tools = tree(&["wrk", "nghttp2-client", "nginx"]).unwrap_or_else(|missing| panic!("{}", missing.skipped()));
+    let tools = tree(&["wrk", "nginx"]).unwrap_or_else(|missing| panic!("{}", missing.skipped()));
     let load = Load::new(tools.clone(), CLIENT_CORE, arguments.seconds);
     let backend = Backend::start();
     let mut results = Results::default();
