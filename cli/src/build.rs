@@ -68,7 +68,7 @@ pub(crate) fn build<E>(
     checker: &Checker,
     loaded: Loaded,
     settings: &Settings,
-    make_keys: impl FnOnce(&BTreeMap<Key, NeededKey>) -> Result<BTreeMap<Key, AccountKeys>, E>,
+    make_keys: impl FnOnce(&Inventory, &BTreeMap<Key, NeededKey>) -> Result<BTreeMap<Key, AccountKeys>, E>,
 ) -> Result<Built, E> {
     let (inventory, diagnostics) = checker.check(&loaded);
     finish(loaded, inventory, diagnostics, settings, make_keys)
@@ -79,14 +79,14 @@ fn finish<E>(
     mut inventory: Inventory,
     mut diagnostics: Vec<Diagnostic>,
     settings: &Settings,
-    make_keys: impl FnOnce(&BTreeMap<Key, NeededKey>) -> Result<BTreeMap<Key, AccountKeys>, E>,
+    make_keys: impl FnOnce(&Inventory, &BTreeMap<Key, NeededKey>) -> Result<BTreeMap<Key, AccountKeys>, E>,
 ) -> Result<Built, E> {
     diagnostics.extend(loaded.diagnostics.iter().cloned());
     let is_sound = diagnostics.iter().all(|diagnostic| diagnostic.severity != Severity::Error);
     let mut compiled = None;
     if is_sound {
         let needed = operator_compile::compile(&inventory, settings).needed_keys;
-        inventory.key_pairs = make_keys(&needed)?;
+        inventory.key_pairs = make_keys(&inventory, &needed)?;
         let result = operator_compile::compile(&inventory, settings);
         diagnostics.extend(problems::diagnostics(&result, &loaded));
         compiled = Some(result);

@@ -18,6 +18,7 @@ use crate::diagnostic::{Diagnostic, Severity};
 use crate::load::{Kind, Loaded, Object};
 
 use self::bundled::Bundled;
+pub(crate) use self::bundled::BundledError;
 
 /// Checks objects. It is costly to make (the CEL rules are compiled), so make one and keep it.
 #[derive(Debug)]
@@ -29,7 +30,7 @@ pub(crate) struct Checker {
 
 impl Checker {
     /// From the definitions that this build carries.
-    pub(crate) fn new() -> Result<Self, bundled::BundledError> {
+    pub(crate) fn new() -> Result<Self, BundledError> {
         Ok(Self { kinds: bundled::all()? })
     }
 

@@ -4,6 +4,7 @@ mod completions;
 mod lint;
 mod man;
 mod render;
+mod serve;
 
 use std::fmt;
 
@@ -30,6 +31,7 @@ pub(crate) struct CommandLine {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Serve(serve::Serve),
     Lint(lint::Lint),
     Render(render::Render),
     Completions(completions::Completions),
@@ -55,6 +57,7 @@ impl CommandLine {
     /// Runs the subcommand.
     pub(crate) fn run(self) -> anyhow::Result<Outcome> {
         match self.command {
+            Command::Serve(serve) => serve.run(),
             Command::Lint(lint) => lint.run(),
             Command::Render(render) => render.run(),
             Command::Completions(completions) => completions.run(),

@@ -11,7 +11,7 @@ use aws_lc_rs::signature::{
 };
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use operator_compile::{AccountKeys, Key, KeyPair, NeededKey};
+use operator_compile::{AccountKeys, Inventory, Key, KeyPair, NeededKey};
 use sidecar_policy::jwt::{Algorithm, KeyError, SigningKey};
 use sidecar_policy::secret::SecretString;
 
@@ -54,7 +54,10 @@ pub(crate) fn generate(algorithm: Algorithm) -> Result<KeyPair, GenerateError> {
 }
 
 /// A new key pair for each account.
-pub(crate) fn generate_all(needed: &BTreeMap<Key, NeededKey>) -> Result<BTreeMap<Key, AccountKeys>, GenerateError> {
+pub(crate) fn generate_all(
+    _: &Inventory,
+    needed: &BTreeMap<Key, NeededKey>,
+) -> Result<BTreeMap<Key, AccountKeys>, GenerateError> {
     let pair = |(account, needed): (&Key, &NeededKey)| {
         Ok((account.clone(), AccountKeys { signing: generate(needed.algorithm)?, published: Vec::new() }))
     };

@@ -7,7 +7,7 @@ mod kind;
 mod node;
 mod object;
 
-pub(crate) use files::{Source, read};
+pub(crate) use files::{LoadError, Source, read};
 pub(crate) use kind::Kind;
 pub(crate) use node::{Entry, Node, Span, Tree};
 pub(crate) use object::{Object, SourceId, objects};

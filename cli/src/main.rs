@@ -8,6 +8,7 @@ mod command;
 mod diagnostic;
 mod keys;
 mod load;
+mod standalone;
 mod terminal;
 
 use std::process::ExitCode;

@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal, Write};
 
-/// Standard output, as far as it changes what is written.
+/// Standard output or error, as far as it changes what is written.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Terminal {
     /// Colours may be used: it is a terminal, `NO_COLOR` is not set (<https://no-color.org>) and it is not dumb.
@@ -19,9 +19,18 @@ const WIDTH: usize = 120;
 impl Terminal {
     /// What standard output is.
     pub(crate) fn detect() -> Self {
+        Self::of(io::stdout().is_terminal())
+    }
+
+    /// What standard error is.
+    pub(crate) fn detect_errors() -> Self {
+        Self::of(io::stderr().is_terminal())
+    }
+
+    fn of(is_terminal: bool) -> Self {
         let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        let colour = io::stdout().is_terminal() && !is_set("NO_COLOR") && !is_dumb;
+        let colour = is_terminal && !is_set("NO_COLOR") && !is_dumb;
         Self { colour, width: comfy_table::Table::new().width().map_or(WIDTH, usize::from) }
     }
 

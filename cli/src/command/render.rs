@@ -70,8 +70,8 @@ impl Render {
         let environments = build::known_environments(&self.env, &settings)?;
         let loaded = load::parse_all(load::read(&self.files).map_err(UsageError::new)?);
         let mut made = BTreeMap::new();
-        let built = build::build(&Checker::new()?, loaded, &settings, |needed| {
-            made = keys::generate_all(needed)?;
+        let built = build::build(&Checker::new()?, loaded, &settings, |inventory, needed| {
+            made = keys::generate_all(inventory, needed)?;
             Ok::<_, GenerateError>(made.clone())
         })?;
         let Some(compiled) = &built.compiled else { return findings(&built) };

@@ -1,0 +1,16 @@
+//! The mechanism in one process: files -> compile -> sidecar, again whenever a file changes.
+
+pub(crate) mod args;
+mod configs;
+mod keys;
+mod listeners;
+mod logging;
+mod run;
+mod state;
+mod table;
+mod watch;
+
+pub(crate) use args::ServeArgs;
+pub(crate) use logging::start as start_log;
+pub(crate) use run::{introduce, until_told};
+pub(crate) use state::{Standalone, StartError};
