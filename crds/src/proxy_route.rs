@@ -77,7 +77,8 @@ pub struct ProxyRouteSpec {
     /// How people are told apart. Required where `exposure` is `Pod`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authentication: Option<Authentication>,
-    /// Lets calls without a user go under the service account alone.
+    /// Lets calls without a user go under the service account alone. With `exposure: Pod` it also needs
+    /// `authentication.anonymous: Allow`, since anybody may then use the account.
     #[serde(default)]
     pub allow_userless: bool,
     /// Cross-origin resource sharing, answered by the sidecar. `{}` lets every origin in, with credentials.
@@ -121,7 +122,7 @@ pub enum Exposure {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Cors {
-    /// The origins that are let in, such as `https://shop.example`; default: every origin, echoed.
+    /// The origins that are let in, such as `https://shop.example`; default, and `*`: every origin, echoed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64), inner(length(min = 1, max = 512)))]
     pub allow_origins: Option<Vec<String>>,

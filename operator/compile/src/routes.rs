@@ -152,8 +152,11 @@ fn check_environment_selection(context: &Context<'_>, key: &Key, spec: &ProxyRou
 fn check_secured(spec: &ProxyRouteSpec) -> Result<(), Problem> {
     let authentication = spec.authentication.as_ref();
     let says = |it: &crds::Authentication| !it.providers.is_empty() || it.anonymous == Anonymous::Allow;
-    if spec.exposure == Exposure::Loopback || authentication.is_some_and(says) {
+    if spec.exposure == Exposure::Loopback {
         return Ok(());
+    }
+    if authentication.is_some_and(says) {
+        return check_nobody_is_the_account(spec);
     }
     let message = match authentication {
         None => "exposed on the pod's address without authentication",
@@ -162,6 +165,17 @@ fn check_secured(spec: &ProxyRouteSpec) -> Result<(), Problem> {
         }
     };
     Err(Problem::new(Reason::NotSecured, message).at("spec.authentication"))
+}
+
+/// On the pod's address, a call without credentials goes under the service account only where that is written out twice.
+fn check_nobody_is_the_account(spec: &ProxyRouteSpec) -> Result<(), Problem> {
+    let open = spec.authentication.as_ref().is_some_and(|it| it.anonymous == Anonymous::Allow);
+    if !spec.allow_userless || open {
+        return Ok(());
+    }
+    let message = "exposed on the pod's address with allowUserless: whoever reaches the pod would call as the service \
+                   account; drop it, or write authentication.anonymous: Allow too";
+    Err(Problem::new(Reason::NotSecured, message).at("spec.allowUserless"))
 }
 
 /// The route as the sidecar serves it; `None`: its account cannot be used.

@@ -62,12 +62,14 @@ fn pairs(headers: &[Header], field: &str) -> Result<BTreeMap<String, String>, Pr
 }
 
 fn cors(cors: &crds::Cors) -> Result<Cors, Problem> {
-    let set = |entries: &Option<Vec<String>>| entries.as_ref().map(|it| it.iter().cloned().collect::<BTreeSet<_>>());
+    // `*` in a list says what no list says: all of them.
+    let listed = |entries: &Option<Vec<String>>| entries.clone().filter(|it| !it.iter().any(|entry| entry == "*"));
+    let set = |entries: &Option<Vec<String>>| listed(entries).map(|it| it.into_iter().collect::<BTreeSet<_>>());
     let lower = |names: &[String]| names.iter().map(|name| name.to_ascii_lowercase()).collect::<BTreeSet<_>>();
     let compiled = Cors {
         allow_origins: set(&cors.allow_origins),
         allow_methods: set(&cors.allow_methods),
-        allow_headers: cors.allow_headers.as_deref().map(lower),
+        allow_headers: listed(&cors.allow_headers).as_deref().map(lower),
         expose_headers: lower(&cors.expose_headers),
         allow_credentials: cors.allow_credentials,
         max_age_seconds: cors.max_age.seconds(),

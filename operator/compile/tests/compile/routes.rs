@@ -58,6 +58,19 @@ fn bad_route_leaves_others_alone() {
     }
 }
 
+/// Threat J7: nobody in particular is not the service account.
+#[test]
+fn exposed_account_is_not_for_everybody() {
+    let providers = json!([{"name": "people"}]);
+    for (anonymous, refused) in [("Deny", true), ("Allow", false)] {
+        let authentication = json!({"providers": providers, "anonymous": anonymous});
+        let spec = json!({"exposure": "Pod", "authentication": authentication, "allowUserless": true});
+        let outcome = shop().route("demo-a/internal", spec).with_keys().compile();
+        let problem = "ProxyRoute demo-a/internal Accepted NotSecured".to_owned();
+        assert_eq!(outcome.problems().contains(&problem), refused, "{anonymous}");
+    }
+}
+
 #[test]
 fn each_mistake_of_a_route_is_named() {
     let modifier = |name: &str, value: &str| json!({"request": {"set": [{"name": name, "value": value}]}});
@@ -91,7 +104,7 @@ fn each_mistake_of_a_route_is_named() {
             Reason::InvalidHeader,
             "spec.headers.response.add[1].name",
         ),
-        (json!({"cors": {"allowOrigins": ["*"]}}), Accepted, Reason::InvalidCors, "spec.cors"),
+        (json!({"cors": {"allowOrigins": ["shop.example"]}}), Accepted, Reason::InvalidCors, "spec.cors"),
         (json!({"timeouts": {"request": "0s"}}), Accepted, Reason::InvalidTimeout, "spec.timeouts.request"),
         (json!({"backends": ["orders", "stock"]}), ResolvedRefs, Reason::BackendNotGranted, "spec.backends[1]"),
         (json!({"backend": "nonsense"}), ResolvedRefs, Reason::BackendNotFound, "spec.backend"),
