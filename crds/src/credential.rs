@@ -14,13 +14,13 @@ use crate::duration::Duration;
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     cel,
-    validation = Rule::new("(self.type == 'SignedToken') == has(self.signedToken)").message("credential.signedToken belongs to type SignedToken: set both or neither"),
-    validation = Rule::new("(self.type == 'ClientCredentials') == has(self.clientCredentials)").message("credential.clientCredentials belongs to type ClientCredentials: set both or neither"),
-    validation = Rule::new("(self.type == 'CognitoSrp') == has(self.cognitoSrp)").message("credential.cognitoSrp belongs to type CognitoSrp: set both or neither"),
-    validation = Rule::new("(self.type == 'Basic') == has(self.basic)").message("credential.basic belongs to type Basic: set both or neither"),
-    validation = Rule::new("(self.type == 'Bearer') == has(self.bearer)").message("credential.bearer belongs to type Bearer: set both or neither"),
-    validation = Rule::new("(self.type == 'KubernetesToken') == has(self.kubernetesToken)").message("credential.kubernetesToken belongs to type KubernetesToken: set both or neither"),
-    validation = Rule::new("(self.type == 'TokenExchange') == has(self.tokenExchange)").message("credential.tokenExchange belongs to type TokenExchange: set both or neither"),
+    validation = Rule::new("self.type != 'SignedToken' || has(self.signedToken)").message("credential.type is SignedToken, so set credential.signedToken"),
+    validation = Rule::new("self.type != 'ClientCredentials' || has(self.clientCredentials)").message("credential.type is ClientCredentials, so set credential.clientCredentials"),
+    validation = Rule::new("self.type != 'CognitoSrp' || has(self.cognitoSrp)").message("credential.type is CognitoSrp, so set credential.cognitoSrp"),
+    validation = Rule::new("self.type != 'Basic' || has(self.basic)").message("credential.type is Basic, so set credential.basic"),
+    validation = Rule::new("self.type != 'Bearer' || has(self.bearer)").message("credential.type is Bearer, so set credential.bearer"),
+    validation = Rule::new("self.type != 'KubernetesToken' || has(self.kubernetesToken)").message("credential.type is KubernetesToken, so set credential.kubernetesToken"),
+    validation = Rule::new("self.type != 'TokenExchange' || has(self.tokenExchange)").message("credential.type is TokenExchange, so set credential.tokenExchange"),
     validation = Rule::new("[has(self.signedToken), has(self.clientCredentials), has(self.cognitoSrp), has(self.basic), has(self.bearer), has(self.kubernetesToken), has(self.tokenExchange)].filter(x, x).size() == 1")
         .message(Message::Expression("'credential.type is ' + self.type + ', so only credential.' + self.type.substring(0, 1).lowerAscii() + self.type.substring(1) + ' may be set'".into())),
 )]

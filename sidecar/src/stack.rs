@@ -36,7 +36,10 @@ fn finish(mut response: Response<ResponseBody>, mut exchange: Box<Exchange>) -> 
     response.headers_mut().insert(REQUEST_ID, exchange.request_id.clone());
     exchange.answered(response.status());
     let (parts, body) = response.into_parts();
-    if http_body::Body::is_end_stream(&body) || matches!(body, ResponseBody::Own(..)) {
+    if let ResponseBody::Own(own, _) = &body {
+        exchange.sent(http_body::Body::size_hint(own).exact().and_then(|size| size.try_into().ok()).unwrap_or(0));
+        exchange.complete();
+    } else if http_body::Body::is_end_stream(&body) {
         exchange.complete();
     }
     Response::from_parts(parts, body.with_exchange(exchange))
