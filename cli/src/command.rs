@@ -1,6 +1,7 @@
 //! The subcommands, one file each.
 
 mod completions;
+mod demo;
 mod lint;
 mod man;
 mod render;
@@ -32,6 +33,7 @@ pub(crate) struct CommandLine {
 #[derive(Debug, Subcommand)]
 enum Command {
     Serve(serve::Serve),
+    Demo(demo::Demo),
     Lint(lint::Lint),
     Render(render::Render),
     Completions(completions::Completions),
@@ -58,6 +60,7 @@ impl CommandLine {
     pub(crate) fn run(self) -> anyhow::Result<Outcome> {
         match self.command {
             Command::Serve(serve) => serve.run(),
+            Command::Demo(demo) => demo.run(),
             Command::Lint(lint) => lint.run(),
             Command::Render(render) => render.run(),
             Command::Completions(completions) => completions.run(),

@@ -37,7 +37,7 @@ pub(crate) struct Serve {
 
 impl Serve {
     pub(crate) fn run(self) -> anyhow::Result<Outcome> {
-        standalone::start_log(self.serve.log_format, false);
+        standalone::start_log(self.serve.log_format);
         let standalone = match Standalone::start(&self.files, &self.serve, self.access_log.into()) {
             Ok(standalone) => standalone,
             Err(error) => return failed(error),

@@ -22,7 +22,8 @@ pub(crate) fn choose(compiled: &Compiled, environments: &BTreeSet<EnvName>) -> B
 pub(crate) fn connect(configs: &mut BTreeMap<AppKey, Config>, addresses: &Addresses) {
     let mut inbound = BTreeMap::new();
     for (key, config) in configs.iter().filter(|(_, config)| config.inbound.is_some()) {
-        if let Some(address) = addresses.get(&(key.clone(), Kind::Inbound)) {
+        // A port that the system has still to choose cannot be called yet.
+        if let Some(address) = addresses.get(&(key.clone(), Kind::Inbound)).filter(|address| address.port() != 0) {
             inbound.insert((config.app.clone(), config.environment.clone()), url(*address));
         }
     }

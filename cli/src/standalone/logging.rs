@@ -6,10 +6,9 @@ use tracing_subscriber::EnvFilter;
 
 use crate::standalone::args::LogFormat;
 
-/// Starts it. `RUST_LOG` says what is logged; default: `quiet` warnings, else what happens.
-pub(crate) fn start(format: LogFormat, quiet: bool) {
-    let default = if quiet { "warn" } else { "info" };
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
+/// Starts it. `RUST_LOG` says what is logged; default: `info`.
+pub(crate) fn start(format: LogFormat) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     // A log that is there already stays.
     let _ = match format {

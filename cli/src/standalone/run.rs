@@ -38,7 +38,7 @@ pub(crate) async fn until_told(mut standalone: Standalone) -> anyhow::Result<()>
 }
 
 /// Drains and ends.
-async fn until_ended(standalone: Standalone) -> anyhow::Result<()> {
+pub(crate) async fn until_ended(standalone: Standalone) -> anyhow::Result<()> {
     let (done, ended) = oneshot::channel();
     // The drain waits for threads, so it has one of its own. It is not joined: a second signal does not wait for it.
     std::thread::Builder::new().name("drain".to_owned()).spawn(move || {
