@@ -172,7 +172,7 @@ fn crosscall(work: Work, backend: u16) -> Running {
         Manifest::direct_app("bench", "direct", backend),
         Manifest::app("bench", "backend", backend).with("/endpoints", endpoints),
     ]);
-    let serve = Serve::new(manifests).outbound("caller").inbound("backend").access_log("off").pinned(PROXY_CORE);
+    let serve = Serve::new(manifests).access_log("off").pinned(PROXY_CORE);
     let process = serve.start();
     let (outbound, inbound) = (process.outbound("caller"), process.inbound("backend"));
     let (address, path, token) = match work {

@@ -82,18 +82,16 @@ fn result(tree: &Tree, site: &Recorder) -> Value {
 
 /// The shop's exposed route with one user; `cors` as given.
 fn shop(orders: &Recorder, cors: Value) -> Crosscall {
+    let people = json!({"providers": [{"name": "people"}], "anonymous": "Allow"});
     let manifests = file(&[
         Manifest::namespace("shop-local", "local"),
         Manifest::account("shop-local", "fr-api", &["orders"]),
-        Manifest::route("shop-local", "fr-api", "proxy", &["orders"])
-            .with("/exposure", "Pod")
-            .with("/authentication", json!({"providers": [{"name": "people"}], "anonymous": "Allow"}))
-            .with("/cors", cors),
+        Manifest::exposed("shop-local", "fr-api", "proxy", &["orders"], people).with("/cors", cors),
         Manifest::direct_app("shop-local", "orders", orders.port()),
         Manifest::people("shop-local", "people", &["Alice"]),
         Manifest::secret("shop-local", "people", &[("Alice", &bcrypt::hash("abcdef123456", 4).unwrap())]),
     ]);
-    Serve::new(manifests).exposed("fr-api").start()
+    Serve::new(manifests).start()
 }
 
 /// Calls the exposed route with a method and a header that need a preflight, with credentials.

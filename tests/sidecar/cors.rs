@@ -15,17 +15,15 @@ const EVIL: &str = "https://evil.example";
 
 /// A route that lets only [`SHOP`] in.
 fn listed(app: &Recorder) -> Crosscall {
-    let route = Manifest::route("shop-local", "fr-api", "proxy", &["orders"])
-        .with("/exposure", "Pod")
-        .with("/authentication", json!({"anonymous": "Allow"}))
-        .with("/cors", json!({"allowOrigins": [SHOP], "allowMethods": ["GET"], "allowHeaders": ["x-shop"]}));
+    let cors = json!({"allowOrigins": [SHOP], "allowMethods": ["GET"], "allowHeaders": ["x-shop"]});
+    let route = Manifest::exposed("shop-local", "fr-api", "proxy", &["orders"], json!({"anonymous": "Allow"}));
     let manifests = file(&[
         Manifest::namespace("shop-local", "local"),
         Manifest::account("shop-local", "fr-api", &["orders"]),
-        route,
+        route.with("/cors", cors),
         Manifest::direct_app("shop-local", "orders", app.port()),
     ]);
-    Serve::new(manifests).exposed("fr-api").start()
+    Serve::new(manifests).start()
 }
 
 #[track_caller]

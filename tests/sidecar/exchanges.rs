@@ -180,7 +180,7 @@ fn broken_answers_are_never_mixed_up() {
         Manifest::route("shop-local", "fr-api", "here", &["stock"]),
         Manifest::direct_app("shop-local", "stock", stock.port()),
     ]);
-    let crosscall = Serve::new(manifests).outbound("fr-api").start();
+    let crosscall = Serve::new(manifests).start();
     for round in 0..20 {
         for fault in ["short", "long", "nothing", "garbage", "half", "chunk"] {
             let broken = Call::get(&format!("/here/stock/{fault}")).try_to(crosscall.outbound("fr-api"));
@@ -208,7 +208,7 @@ fn unreachable_app_is_bad_gateway() {
         Manifest::direct_app("shop-local", "stock", 1),
         Manifest::direct_app("shop-local", "slow", silent()),
     ]);
-    let crosscall = Serve::new(manifests).outbound("fr-api").start();
+    let crosscall = Serve::new(manifests).start();
     Call::get("/here/stock/x").to(crosscall.outbound("fr-api")).assert_problem(502, "upstream_unreachable");
     Call::get("/here/slow/x").to(crosscall.outbound("fr-api")).assert_problem(504, "upstream_timeout");
 }

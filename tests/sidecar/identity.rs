@@ -88,16 +88,15 @@ fn callers_never_choose_their_authorities() {
 #[test]
 fn nobody_is_refused_by_default() {
     let orders = Recorder::start();
-    let route = Manifest::route("shop-local", "fr-api", "proxy", &["orders"]).without("allowUserless");
     let manifests = file(&[
         Manifest::namespace("shop-local", "local"),
         Manifest::account("shop-local", "fr-api", &["orders"]),
-        route.with("/exposure", "Pod").with("/authentication", json!({"providers": [{"name": "people"}]})),
+        Manifest::exposed("shop-local", "fr-api", "proxy", &["orders"], json!({"providers": [{"name": "people"}]})),
         Manifest::direct_app("shop-local", "orders", orders.port()),
         Manifest::people("shop-local", "people", &["Alice"]),
         Manifest::secret("shop-local", "people", &[("Alice", &bcrypt::hash(PASSWORD, 4).unwrap())]),
     ]);
-    let crosscall = Serve::new(manifests).exposed("fr-api").start();
+    let crosscall = Serve::new(manifests).start();
     let response = Call::get("/proxy/orders/x").to(crosscall.exposed("fr-api"));
     response.assert_problem(401, "unauthenticated");
     assert!(response.header("www-authenticate").unwrap().starts_with("Basic "));
@@ -111,21 +110,25 @@ fn nobody_is_refused_by_default() {
 fn reserved_names_are_no_users() {
     let orders = Recorder::start();
     let hash = bcrypt::hash(PASSWORD, 4).unwrap();
-    let reserved = ["anonymousUser", "system.crosscall"];
-    let entries: Vec<(&str, &str)> = reserved.iter().chain(&["Alice"]).map(|name| (*name, hash.as_str())).collect();
-    let manifests = file(&[
-        Manifest::namespace("shop-local", "local"),
-        Manifest::account("shop-local", "fr-api", &["orders"]),
-        Manifest::route("shop-local", "fr-api", "proxy", &["orders"])
-            .with("/exposure", "Pod")
-            .with("/authentication", json!({"providers": [{"name": "people"}]})),
-        Manifest::app("shop-local", "orders", orders.port()),
-        Manifest::people("shop-local", "people", &[]).with("/basic/roles", json!({"anonymousUser": ["ROLE_ADMIN"]})),
-        Manifest::secret("shop-local", "people", &entries),
-    ]);
-    let Ok(crosscall) = Serve::new(manifests).exposed("fr-api").inbound("orders").start_or_refuse() else { return };
-    let response = Call::get("/proxy/orders/x").basic("anonymousUser", PASSWORD).to(crosscall.exposed("fr-api"));
-    assert_eq!(response.status, 401, "{}", response.text());
+    let entries = ["anonymousUser", "Alice"].map(|name| (name, hash.as_str()));
+    let manifests = |entries: &[(&str, &str)], roles: serde_json::Value| {
+        file(&[
+            Manifest::namespace("shop-local", "local"),
+            Manifest::account("shop-local", "fr-api", &["orders"]),
+            Manifest::exposed("shop-local", "fr-api", "proxy", &["orders"], json!({"providers": [{"name": "people"}]})),
+            Manifest::app("shop-local", "orders", orders.port()),
+            Manifest::people("shop-local", "people", &[]).with("/basic/roles", roles),
+            Manifest::secret("shop-local", "people", entries),
+        ])
+    };
+    let call = |user: &str| Call::get("/proxy/orders/x").basic(user, PASSWORD);
+    let plain = Serve::new(manifests(&entries[1..], json!({}))).start();
+    assert_eq!(call("Alice").to(plain.exposed("fr-api")).status, 200);
+    assert_eq!(orders.next().header("x-crosscall-subject"), "Alice");
+    match Serve::new(manifests(&entries, json!({"anonymousUser": ["ROLE_ADMIN"]}))).start_or_refuse() {
+        Ok(crosscall) => assert_eq!(call("anonymousUser").to(crosscall.exposed("fr-api")).status, 401),
+        Err(written) => assert!(written.contains("anonymousUser") && !written.contains("panicked"), "{written}"),
+    }
     orders.assert_untouched();
 }
 
@@ -147,7 +150,7 @@ fn unknown_users_get_the_same_answer() {
 fn self_granted_permission_is_worth_nothing() {
     let orders = Recorder::start();
     let serve = Serve::new(refused("self-granted.yaml", orders.port())).environment("demo");
-    let crosscall = serve.outbound("fr-api").inbound("orders").start();
+    let crosscall = serve.start();
     let response = Call::get("/admin/orders/x").to(crosscall.outbound("fr-api"));
     response.assert_problem(403, "permission_missing");
     orders.assert_untouched();
@@ -171,7 +174,7 @@ fn permission_granted_by_both_sides_holds() {
         ])
     };
     for (asked, status) in [("orders_admin", 200), ("use_proxied_only_endpoints", 403)] {
-        let crosscall = Serve::new(manifests(asked)).outbound("fr-api").inbound("orders").start();
+        let crosscall = Serve::new(manifests(asked)).start();
         assert_eq!(Call::get("/here/orders/x").to(crosscall.outbound("fr-api")).status, status, "{asked}");
         assert_eq!(orders.seen().len(), usize::from(status == 200), "{asked}");
     }
@@ -188,7 +191,7 @@ fn app_refuses_callers_it_does_not_name() {
         Manifest::route("shop-local", "fr-api", "here", &["orders"]),
         app.with("/accepts", json!([{"proxyApp": "de-api"}])),
     ]);
-    let crosscall = Serve::new(manifests).outbound("fr-api").inbound("orders").start();
+    let crosscall = Serve::new(manifests).start();
     let response = Call::get("/here/orders/x").to(crosscall.outbound("fr-api"));
     assert!(matches!(response.status, 401 | 403 | 404), "{}", response.status);
     orders.assert_untouched();

@@ -42,36 +42,40 @@ fn assert_one_line(seen: &[Recorded], what: &str) {
     }
 }
 
+/// A shop whose account sends these two secrets along.
+fn with_secrets(app: &Recorder, token: &str, api_key: &str) -> Serve {
+    let credential = json!({"type": "Bearer", "bearer": {"secretRef": {"name": "secrets", "key": "token"}}});
+    let account = Manifest::account("shop-local", "fr-api", &["stock"]).with("/credential", credential);
+    Serve::new(file(&[
+        Manifest::namespace("shop-local", "local"),
+        account.with("/apiKey", json!({"secretRef": {"name": "secrets", "key": "api-key"}})),
+        Manifest::secret("shop-local", "secrets", &[("token", token), ("api-key", api_key)]),
+        Manifest::route("shop-local", "fr-api", "here", &["stock"]),
+        Manifest::direct_app("shop-local", "stock", app.port()),
+    ]))
+}
+
 /// Threat H3: a secret that is sent as a header stays one line, or the call is refused.
 #[test]
 fn secrets_never_break_out_of_a_header() {
+    let app = Recorder::start();
+    let plain = with_secrets(&app, "plain", "plain").start();
+    assert_eq!(Call::get("/here/stock/x").to(plain.outbound("fr-api")).status, 200);
+    assert_eq!(app.next().header("x-api-key"), "plain");
     for line_break in BREAKS {
-        let app = Recorder::start();
-        let account = Manifest::account("shop-local", "fr-api", &["stock"])
-            .with(
-                "/credential",
-                json!({"type": "Bearer", "bearer": {"tokenSecretRef": {"name": "token", "key": "token"}}}),
-            )
-            .with("/apiKey", json!({"secretRef": {"name": "token", "key": "key"}}));
-        let key =
-            Manifest::secret("shop-local", "token", &[("token", &attack(line_break)), ("key", &attack(line_break))]);
-        let manifests = file(&[
-            Manifest::namespace("shop-local", "local"),
-            account,
-            key,
-            Manifest::route("shop-local", "fr-api", "here", &["stock"]),
-            Manifest::direct_app("shop-local", "stock", app.port()),
-        ]);
-        match Serve::new(manifests).outbound("fr-api").start_or_refuse() {
-            Ok(crosscall) => {
-                let response = Call::get("/here/stock/x").to(crosscall.outbound("fr-api"));
-                let seen = app.seen();
-                assert_eq!(seen.len(), usize::from(response.status == 200), "{line_break:?}: {}", response.status);
-                assert_one_line(&seen, &format!("a secret with {line_break:?}"));
-            }
-            Err(written) => {
-                assert!(!written.contains("panicked"), "{written}");
-                assert!(!written.contains("X-Evil"), "a secret is quoted: {written}");
+        let evil = attack(line_break);
+        for (token, api_key) in [(evil.as_str(), "plain"), ("plain", evil.as_str())] {
+            match with_secrets(&app, token, api_key).start_or_refuse() {
+                Ok(crosscall) => {
+                    let status = Call::get("/here/stock/x").to(crosscall.outbound("fr-api")).status;
+                    let seen = app.seen();
+                    assert_eq!(seen.len(), usize::from(status == 200), "{line_break:?}: {status}");
+                    assert_one_line(&seen, &format!("a secret with {line_break:?}"));
+                }
+                Err(written) => {
+                    assert!(!written.contains("panicked"), "{written}");
+                    assert!(!written.contains("X-Evil"), "a secret is quoted: {written}");
+                }
             }
         }
     }
@@ -127,7 +131,7 @@ fn paths_never_break_out_of_a_line() {
         Manifest::route("shop-local", "fr-api", "here", &["stock"]),
         Manifest::direct_app("shop-local", "stock", app.port()),
     ]);
-    let crosscall = Serve::new(manifests).outbound("fr-api").start();
+    let crosscall = Serve::new(manifests).start();
     for line_break in BREAKS {
         let encoded: String = attack(line_break).bytes().map(|byte| format!("%{byte:02X}")).collect();
         for target in [format!("/here/stock/{encoded}"), format!("/here/stock/x?q={encoded}")] {

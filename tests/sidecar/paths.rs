@@ -77,7 +77,7 @@ impl Prefixed {
                 .with("/upstreamPathPrefix", "/api/internal"),
             orders.with("/url", format!("http://{}/base", app.address())),
         ]);
-        let crosscall = Serve::new(manifests).outbound("fr-api").access_log("off").start();
+        let crosscall = Serve::new(manifests).access_log("off").start();
         Self { crosscall, app, connection: None, forwarded: 0 }
     }
 

@@ -137,5 +137,5 @@ fn storm_of_reloads_fails_no_call() {
 /// How many configurations were taken, and how many refused.
 fn counts(shop: &Shop) -> (f64, f64) {
     let count = |result: &str| shop.crosscall.metric(RELOADS, &[&format!("result=\"{result}\"")]);
-    (count("taken"), count("refused"))
+    (count("ok"), count("refused"))
 }

@@ -41,7 +41,7 @@ impl Environments {
         manifests.push(Manifest::route("shop-local", "fr-api", "here", &["orders"]));
         let across = Manifest::route("shop-local", "fr-api", "across", &["orders"]);
         manifests.push(across.with("/environmentSelection", "FromPath"));
-        let crosscall = Serve::new(file(&manifests)).outbound("fr-api").start();
+        let crosscall = Serve::new(file(&manifests)).start();
         Self { crosscall, orders }
     }
 
@@ -178,7 +178,7 @@ fn no_part_becomes_a_host() {
         Manifest::route("shop-local", "fr-api", "here", &["*"]),
         Manifest::direct_app("shop-local", "orders", orders.port()),
     ]));
-    let crosscall = crosscall.outbound("fr-api").start();
+    let crosscall = crosscall.start();
     let (evil, port) = (canary.address(), canary.address().port());
     let backends = [
         format!("{evil}"),
@@ -228,7 +228,7 @@ fn target_forms_lead_nowhere_else() {
         Manifest::route("shop-local", "fr-api", "here", &["orders"]),
         Manifest::direct_app("shop-local", "orders", orders.port()),
     ]);
-    let crosscall = Serve::new(manifests).outbound("fr-api").start();
+    let crosscall = Serve::new(manifests).start();
     let address = crosscall.outbound("fr-api");
     let evil = canary.address();
     for line in [
@@ -270,7 +270,7 @@ fn redirects_are_never_followed() {
         Manifest::route("shop-local", "fr-api", "here", &["stock"]),
         Manifest::direct_app("shop-local", "stock", stock.port()),
     ]);
-    let crosscall = Serve::new(manifests).outbound("fr-api").start();
+    let crosscall = Serve::new(manifests).start();
     for status in [301, 302, 303, 307, 308] {
         let response = Call::get(&format!("/here/stock/{status}")).to(crosscall.outbound("fr-api"));
         assert_eq!((response.status, response.header("location")), (status, Some(evil.as_str())));
@@ -299,7 +299,7 @@ fn location_becomes_the_callers_path() {
         Manifest::route("shop-local", "fr-api", "here", &["stock"]).with("/upstreamPathPrefix", "/api"),
         app.with("/url", format!("http://{}/base", stock.address())),
     ]);
-    let crosscall = Serve::new(manifests).outbound("fr-api").start();
+    let crosscall = Serve::new(manifests).start();
     for (path, expected) in [("absolute", "/here/stock/next?a=b#c"), ("path", "/here/stock/next"), ("relative", "next")]
     {
         let response = Call::get(&format!("/here/stock/{path}")).to(crosscall.outbound("fr-api"));

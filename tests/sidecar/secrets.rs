@@ -9,7 +9,7 @@ use system_tests::recorder::Recorder;
 use system_tests::token::Key;
 use system_tests::wait::{LIMIT, wait_until};
 
-const BEARER: &str = "marker-bearer-Zq8/+\"&=end";
+const BEARER: &str = "marker-bearer-Zq8/+~end";
 const API_KEY: &str = "marker-api-key-Wv3/+end";
 const BASIC: &str = "marker-basic-Ht5/+\"end";
 const PASSWORD: &str = "marker-password-Jk7/+\"end";
@@ -99,7 +99,7 @@ impl Marked {
                 "signed",
                 json!({"type": "SignedToken", "signedToken": {"algorithm": "RS512", "keySecretRef": reference("key")}}),
             ),
-            account("bearer", json!({"type": "Bearer", "bearer": {"tokenSecretRef": reference("bearer")}}))
+            account("bearer", json!({"type": "Bearer", "bearer": {"secretRef": reference("bearer")}}))
                 .with("/apiKey", json!({"secretRef": reference("api")})),
             Manifest::app("shop-local", "orders", apps[0].port()),
             Manifest::direct_app("shop-local", "stock", apps[1].port()),
@@ -110,19 +110,17 @@ impl Marked {
         ];
         for name in ["signed", "bearer"] {
             manifests.push(Manifest::route("shop-local", name, &format!("{name}-here"), &["orders", "stock", "gone"]));
-            let exposed = Manifest::route("shop-local", name, &format!("{name}-proxy"), &["orders", "stock"]);
-            manifests.push(
-                exposed.with("/exposure", "Pod").with("/authentication", json!({"providers": [{"name": "people"}]})),
-            );
+            let people = json!({"providers": [{"name": "people"}]});
+            let exposed = Manifest::exposed("shop-local", name, &format!("{name}-proxy"), &["orders", "stock"], people);
+            manifests.push(exposed);
         }
         let manifests = file(&manifests);
-        let serve = Serve::new(&manifests).variable("RUST_LOG", "trace").inbound("orders");
-        let serve = ["signed", "bearer"].iter().fold(serve, |serve, name| serve.outbound(name).exposed(name));
+        let crosscall = Serve::new(&manifests).variable("RUST_LOG", "trace").start();
         let body: Vec<String> = key.lines().filter(|line| !line.starts_with('-')).map(str::to_owned).collect();
         let mut secrets: Vec<String> =
             [BEARER, API_KEY, BASIC, PASSWORD, WRONG, TOKEN, QUERY, COOKIE].map(str::to_owned).into();
         secrets.extend([body[1].clone(), body[body.len() - 2].clone(), hash]);
-        Self { crosscall: serve.start(), apps, manifests, secrets }
+        Self { crosscall, apps, manifests, secrets }
     }
 
     /// Good and bad calls of every kind; returns everything that callers got back.
@@ -213,7 +211,7 @@ fn process_table_shows_no_secret() {
 #[test]
 fn credential_goes_to_its_apps_alone() {
     let (listed, other) = (Recorder::start(), Recorder::start());
-    let credential = json!({"type": "Bearer", "bearer": {"tokenSecretRef": {"name": "marked", "key": "bearer"}}});
+    let credential = json!({"type": "Bearer", "bearer": {"secretRef": {"name": "marked", "key": "bearer"}}});
     let manifests = file(&[
         Manifest::namespace("shop-local", "local"),
         Manifest::secret("shop-local", "marked", &[("bearer", BEARER)]),
@@ -222,7 +220,7 @@ fn credential_goes_to_its_apps_alone() {
         Manifest::direct_app("shop-local", "stock", listed.port()),
         Manifest::direct_app("shop-local", "other", other.port()),
     ]);
-    let crosscall = Serve::new(manifests).outbound("fr-api").start();
+    let crosscall = Serve::new(manifests).start();
     assert_eq!(Call::get("/here/stock/x").to(crosscall.outbound("fr-api")).status, 200);
     assert_eq!(listed.next().header("authorization"), format!("Bearer {BEARER}"));
     let response = Call::get("/here/other/x").to(crosscall.outbound("fr-api"));
@@ -239,7 +237,7 @@ fn forms_find_what_is_hidden() {
         BASE64_STANDARD.encode(format!("x:{BEARER}!")),
         format!("{:?}", json!({"a": BEARER}).to_string()),
         json!({"a": BEARER}).to_string(),
-        "?a=marker-bearer-Zq8%2F%2B%22%26%3Dend".to_owned(),
+        "?a=marker-bearer-Zq8%2F%2B~end".to_owned(),
     ] {
         assert!(std::panic::catch_unwind(|| assert_without(&secrets, "here", text.as_bytes())).is_err(), "{text}");
     }

@@ -33,7 +33,7 @@ impl Shop {
 
     fn with(orders: Recorder, stock: Recorder) -> Self {
         let manifests = embedded_shop(orders.port(), stock.port());
-        let crosscall = Serve::new(manifests).outbound("fr-api").exposed("fr-api").inbound("orders").start();
+        let crosscall = Serve::new(manifests).start();
         Self { crosscall, orders, stock }
     }
 

@@ -84,8 +84,7 @@ fn idle_process_ends_at_once() {
 fn two_workers_share_one_address() {
     let orders = system_tests::recorder::Recorder::start();
     let manifests = system_tests::manifest::embedded_shop(orders.port(), 1);
-    let serve = system_tests::crosscall::Serve::new(manifests).outbound("fr-api").inbound("orders");
-    let crosscall = serve.arguments(&["--workers", "2"]).start();
+    let crosscall = system_tests::crosscall::Serve::new(manifests).arguments(&["--workers", "2"]).start();
     for _ in 0..40 {
         assert_eq!(Call::get("/internal/orders/x").to(crosscall.outbound("fr-api")).status, 200);
     }

@@ -121,9 +121,16 @@ impl Answer {
             stream.write_all(bytes)?;
             return Ok(false);
         }
-        stream.write_all(&from_latin1(&format!("{}{}", self.interim, self.head())))?;
-        if method != "HEAD" && !matches!(self.status, 204 | 304) {
-            self.body.send(stream)?;
+        let mut bytes = from_latin1(&format!("{}{}", self.interim, self.head()));
+        let has_body = method != "HEAD" && !matches!(self.status, 204 | 304);
+        if let Body::Whole(body) = &self.body
+            && has_body
+        {
+            bytes.extend_from_slice(body);
+        }
+        stream.write_all(&bytes)?;
+        if has_body {
+            self.body.send_pattern(stream)?;
         }
         Ok(!self.close)
     }
@@ -151,11 +158,8 @@ impl Answer {
 }
 
 impl Body {
-    fn send(&self, mut stream: &TcpStream) -> io::Result<()> {
-        let Self::Pattern { length, chunked, trailers, progress } = self else {
-            let (Self::Whole(bytes) | Self::Raw(bytes)) = self else { return Ok(()) };
-            return stream.write_all(bytes);
-        };
+    fn send_pattern(&self, mut stream: &TcpStream) -> io::Result<()> {
+        let Self::Pattern { length, chunked, trailers, progress } = self else { return Ok(()) };
         let mut sent = 0;
         while sent < *length {
             let piece = pattern::piece(sent, (length - sent).min(32 * 1024));

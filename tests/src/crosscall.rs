@@ -8,6 +8,8 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
+use serde::Deserialize as _;
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::binary;
@@ -20,7 +22,6 @@ use crate::wait::{LIMIT, wait_for, wait_until};
 pub struct Serve {
     manifests: String,
     environment: String,
-    listeners: BTreeMap<(Side, String), SocketAddr>,
     access_log: String,
     arguments: Vec<String>,
     core: Option<usize>,
@@ -51,7 +52,6 @@ impl Serve {
         Self {
             manifests: manifests.into(),
             environment: "local".to_owned(),
-            listeners: BTreeMap::new(),
             access_log: "all".to_owned(),
             arguments: Vec::new(),
             core: None,
@@ -64,24 +64,6 @@ impl Serve {
     pub fn environment(mut self, environment: &str) -> Self {
         environment.clone_into(&mut self.environment);
         self
-    }
-
-    /// The outbound listener of a proxy app.
-    #[must_use]
-    pub fn outbound(self, app: &str) -> Self {
-        self.listener(Side::Outbound, app)
-    }
-
-    /// The listener for exposed routes of a proxy app.
-    #[must_use]
-    pub fn exposed(self, app: &str) -> Self {
-        self.listener(Side::Exposed, app)
-    }
-
-    /// The inbound listener of a proxied app.
-    #[must_use]
-    pub fn inbound(self, app: &str) -> Self {
-        self.listener(Side::Inbound, app)
     }
 
     /// Which requests are logged: `all`, `errors` or `off`.
@@ -147,11 +129,6 @@ impl Serve {
         if ended { Err(format!("{}{}", crosscall.stdout(), crosscall.stderr())) } else { Ok(crosscall) }
     }
 
-    fn listener(mut self, side: Side, app: &str) -> Self {
-        self.listeners.insert((side, app.to_owned()), free_address());
-        self
-    }
-
     fn spawn(self) -> Crosscall {
         let folder = TempDir::new().unwrap();
         let manifests = folder.path().join("manifests");
@@ -165,14 +142,15 @@ impl Serve {
         command.args(["serve", "--access-log", &self.access_log, "--log-format", "json"]);
         command.arg("-f").arg(&manifests);
         command.arg("--env").arg(&self.environment).arg("--admin").arg(admin.to_string());
-        for ((side, app), address) in &self.listeners {
+        let listeners = needed(&self.manifests, &self.environment);
+        for ((side, app), address) in &listeners {
             command.arg(side.flag()).arg(format!("{app}={address}"));
         }
         let log = |name: &str| Stdio::from(File::create(folder.path().join(name)).unwrap());
         command.args(&self.arguments).envs(self.variables).current_dir(&folder);
         command.stdin(Stdio::null()).stdout(log("stdout")).stderr(log("stderr"));
         let child = command.spawn().unwrap_or_else(|error| panic!("{}: {error}", binary::path().display()));
-        Crosscall { child, folder, admin, listeners: self.listeners }
+        Crosscall { child, folder, admin, listeners }
     }
 }
 
@@ -257,10 +235,10 @@ impl Crosscall {
 
     /// The line of the access log about a request, for one direction (`outbound` or `inbound`).
     #[track_caller]
-    pub fn logged(&self, request_id: &str, direction: &str) -> serde_json::Value {
+    pub fn logged(&self, request_id: &str, direction: &str) -> Value {
         wait_for(&format!("the {direction} access log line of {request_id}"), LIMIT, || {
             let stdout = self.stdout();
-            let lines = stdout.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+            let lines = stdout.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
             let mut of_request =
                 lines.filter(|line| line["request_id"] == request_id && line["direction"] == direction);
             of_request.next()
@@ -312,6 +290,35 @@ impl Drop for Crosscall {
             crate::component::say(&tail);
         }
     }
+}
+
+/// A free address for each listener that the apps of an environment need, so that processes side by side never meet at
+/// the usual ports. Nothing for what is no YAML: the process says so itself.
+fn needed(manifests: &str, environment: &str) -> BTreeMap<(Side, String), SocketAddr> {
+    let documents = serde_yaml::Deserializer::from_str(manifests).map(Value::deserialize);
+    let documents: Vec<Value> = documents.map_while(Result::ok).collect();
+    let is_served = |document: &&Value| {
+        documents.iter().any(|namespace| {
+            namespace["kind"] == "Namespace"
+                && namespace["metadata"]["name"] == document["metadata"]["namespace"]
+                && namespace["metadata"]["labels"]["crosscall.dev/env"] == environment
+        })
+    };
+    let mut listeners = BTreeMap::new();
+    for document in documents.iter().filter(is_served) {
+        let spec = &document["spec"];
+        let (caller, callee) = (&spec["proxyApp"], &document["metadata"]["name"]);
+        let needs = match document["kind"].as_str() {
+            Some("ProxyRoute") if spec["exposure"] == "Pod" => vec![(Side::Outbound, caller), (Side::Exposed, caller)],
+            Some("ProxyRoute") => vec![(Side::Outbound, caller)],
+            Some("ProxiedApp") if !spec["appPort"].is_null() => vec![(Side::Inbound, callee)],
+            _ => Vec::new(),
+        };
+        for (side, app) in needs.into_iter().filter_map(|(side, app)| Some((side, app.as_str()?.to_owned()))) {
+            listeners.entry((side, app)).or_insert_with(free_address);
+        }
+    }
+    listeners
 }
 
 /// A program on one core alone.

@@ -67,6 +67,12 @@ impl Manifest {
         Self::of(namespace, "ProxyRoute", name, spec)
     }
 
+    /// An exposed route `{name}` of `app` under `/{name}` to `backends`, with this `authentication`.
+    pub fn exposed(namespace: &str, app: &str, name: &str, backends: &[&str], authentication: Value) -> Self {
+        let route = Self::route(namespace, app, name, backends).without("allowUserless");
+        route.with("/exposure", "Pod").with("/authentication", authentication)
+    }
+
     /// An app that is called directly, at a port of this machine.
     pub fn direct_app(namespace: &str, name: &str, port: u16) -> Self {
         Self::of(namespace, "ProxiedApp", name, json!({"url": format!("http://127.0.0.1:{port}")}))

@@ -106,6 +106,7 @@ impl Recorder {
         let ((requests, recorded), (faults, found)) = (channel(), channel());
         thread::spawn(move || {
             for (connection, stream) in listener.incoming().map_while(Result::ok).enumerate() {
+                let _ = stream.set_nodelay(true);
                 let (backend, requests, faults) = (Arc::clone(&backend), requests.clone(), faults.clone());
                 let session = Session { connection, wire: Wire::new(stream), backend, requests, faults };
                 thread::spawn(move || session.run());
@@ -241,7 +242,10 @@ fn parse(head: &[u8]) -> Result<(Recorded, Framing), String> {
     let [method, target, "HTTP/1.1"] = line.split(' ').collect::<Vec<_>>()[..] else {
         return Err("a request line that is not canonical".to_owned());
     };
-    if !wire::is_token(method) || !target.starts_with('/') || !target.bytes().all(|byte| byte.is_ascii_graphic()) {
+    if !wire::is_token(method)
+        || !target.starts_with('/')
+        || !target.bytes().all(|byte| byte.is_ascii_graphic() || !byte.is_ascii())
+    {
         return Err("a method or target that is not canonical".to_owned());
     }
     for name in SINGLE {
