@@ -129,3 +129,46 @@ impl InstallationArgs {
         Ok(settings)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::diagnostic::Report;
+    use crate::load::{Source, parse_all};
+
+    const EXAMPLE: &str = include_str!("../../examples/embedded/shop.yaml");
+
+    /// The example with some characters replaced, dropped or put in.
+    fn damaged() -> impl Strategy<Value = String> {
+        let piece = prop_oneof!["[\\PC]", "[:{}\\[\\]\"'|>&*!#,\\n\\t\\r-]", Just(String::new()), Just("é".to_owned())];
+        let damage = (0..EXAMPLE.len(), 0..4_usize, piece);
+        proptest::collection::vec(damage, 1..4).prop_map(|damages| {
+            let mut text: Vec<char> = EXAMPLE.chars().collect();
+            for (at, dropped, piece) in damages {
+                let at = at.min(text.len());
+                text.splice(at..(at + dropped).min(text.len()), piece.chars());
+            }
+            text.into_iter().collect()
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn damaged_files_have_findings_never_panics(text in damaged()) {
+            thread_local!(static CHECKER: Checker = Checker::new().expect("the definitions of this build"));
+            let loaded = parse_all(vec![Source { path: "shop.yaml".into(), text }]);
+            let settings = Settings { standalone: true, ..Settings::default() };
+            let built = CHECKER.with(|checker| {
+                build(checker, loaded, &settings, |_, _| Ok::<_, Infallible>(BTreeMap::new())).expect("no keys to make")
+            });
+            let report = Report { diagnostics: &built.diagnostics, sources: &built.loaded.sources };
+            let shown = report.human(true, 80);
+            prop_assert_eq!(report.errors() + report.warnings() == 0, shown.is_empty());
+            prop_assert!(!shown.contains("$2b$10$n4AOSbZDS01yyVI"), "a line of a Secret is shown: {}", shown);
+        }
+    }
+}

@@ -99,4 +99,23 @@ mod tests {
     fn command_line_is_well_formed() {
         CommandLine::command().debug_assert();
     }
+
+    #[test]
+    fn reference_names_every_flag() {
+        let reference = include_str!("../../docs/reference/cli.md");
+        let mut missing = Vec::new();
+        for command in CommandLine::command().get_subcommands() {
+            let heading = format!("\n## crosscall {}\n", command.get_name());
+            let Some((_, section)) = reference.split_once(&heading) else {
+                missing.push(heading);
+                continue;
+            };
+            let section = section.split("\n## ").next().unwrap();
+            let flags = command.get_arguments().filter_map(|argument| argument.get_long());
+            let unnamed = flags.filter(|flag| !["help", "version"].contains(flag));
+            let unnamed = unnamed.filter(|flag| !section.contains(&format!("`--{flag}")));
+            missing.extend(unnamed.map(|flag| format!("{}: --{flag}", command.get_name())));
+        }
+        assert_eq!(missing, [""; 0]);
+    }
 }

@@ -14,5 +14,5 @@ pub(crate) use args::ServeArgs;
 pub(crate) use configs::url;
 pub(crate) use listeners::Addresses;
 pub(crate) use logging::start as start_log;
-pub(crate) use run::{introduce, until_ended, until_told};
+pub(crate) use run::{Signals, introduce, until_ended, until_told};
 pub(crate) use state::{Standalone, StartError};

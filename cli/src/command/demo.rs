@@ -8,7 +8,7 @@ use clap::Args;
 use crate::command::{Outcome, serve};
 use crate::demo::{self, Place};
 use crate::standalone::args::AccessLog;
-use crate::standalone::{self, ServeArgs, Standalone};
+use crate::standalone::{self, ServeArgs, Signals, Standalone};
 use crate::terminal::{self, Terminal};
 
 /// Start example apps with the mechanism between them, and show calls to try
@@ -39,6 +39,12 @@ pub(crate) struct Demo {
 impl Demo {
     pub(crate) fn run(self) -> anyhow::Result<Outcome> {
         standalone::start_log(self.serve.log_format);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(self.serve())
+    }
+
+    async fn serve(self) -> anyhow::Result<Outcome> {
+        let signals = Signals::new()?;
         let place = match &self.dir {
             Some(dir) => Place::Found(dir.clone()),
             None => {
@@ -52,13 +58,12 @@ impl Demo {
             Err(error) => return serve::failed(error),
         };
         let apps = demo::start_apps(standalone.configs())?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let outcome = runtime.block_on(self.show(standalone, place.path()));
+        let outcome = self.show(standalone, signals, place.path()).await;
         drop(apps);
         outcome
     }
 
-    async fn show(&self, standalone: Standalone, folder: &Path) -> anyhow::Result<Outcome> {
+    async fn show(&self, standalone: Standalone, signals: Signals, folder: &Path) -> anyhow::Result<Outcome> {
         let terminal = Terminal::detect();
         let (environments, shown) = (self.serve.env.join(", "), folder.display().to_string());
         terminal::print(&demo::show_head(&environments, &shown, terminal))?;
@@ -75,7 +80,7 @@ impl Demo {
             return Ok(if all_well { Outcome::Done } else { Outcome::Findings });
         }
         terminal::print(&format!("\nChange a file in {shown}: it takes effect at once. Ctrl-C ends.\n"))?;
-        standalone::until_told(standalone).await?;
+        standalone::until_told(standalone, signals).await?;
         Ok(Outcome::Done)
     }
 }

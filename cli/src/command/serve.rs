@@ -6,7 +6,7 @@ use clap::Args;
 
 use crate::command::{Outcome, UsageError};
 use crate::standalone::args::AccessLog;
-use crate::standalone::{self, ServeArgs, Standalone, StartError};
+use crate::standalone::{self, ServeArgs, Signals, Standalone, StartError};
 use crate::terminal;
 
 /// Run the mechanism without a cluster, in one process
@@ -38,13 +38,18 @@ pub(crate) struct Serve {
 impl Serve {
     pub(crate) fn run(self) -> anyhow::Result<Outcome> {
         standalone::start_log(self.serve.log_format);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(self.serve())
+    }
+
+    async fn serve(self) -> anyhow::Result<Outcome> {
+        let signals = Signals::new()?;
         let standalone = match Standalone::start(&self.files, &self.serve, self.access_log.into()) {
             Ok(standalone) => standalone,
             Err(error) => return failed(error),
         };
         standalone::introduce(&standalone);
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        runtime.block_on(standalone::until_told(standalone))?;
+        standalone::until_told(standalone, signals).await?;
         Ok(Outcome::Done)
     }
 }

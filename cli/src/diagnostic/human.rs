@@ -49,7 +49,10 @@ fn group<'a>(diagnostic: &'a Diagnostic, sources: &'a [Source]) -> Group<'a> {
 fn snippet<'a>(source: &'a Source, path: Cow<'a, str>, span: Span) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
     let start = source.text[..span.start].rfind('\n').map_or(0, |at| at + 1);
     let end = source.text[span.start..].find('\n').map_or(source.text.len(), |at| span.start + at);
-    let marked = span.start - start..(span.start + span.length.max(1)).min(end.max(span.start)) - start;
+    let end = end - usize::from(source.text[start..end].ends_with('\r'));
+    // Not every length that a parser gives ends with a character.
+    let marked_end = source.text.ceil_char_boundary(span.start + span.length.max(1)).min(end).max(span.start);
+    let marked = span.start - start..marked_end - start;
     let line = usize::try_from(span.line).unwrap_or(1);
     let annotation = AnnotationKind::Primary.span(marked);
     Snippet::source(&source.text[start..end]).line_start(line).path(path).annotation(annotation)
@@ -126,6 +129,16 @@ mod tests {
         }
         let neighbour = rendered("kind: A\nupstream: /api\n---\nkind: Secret\n", "upstream");
         assert!(neighbour.contains("/api"), "{neighbour}");
+    }
+
+    #[test]
+    fn marks_end_with_whole_characters() {
+        let sources = [Source { path: "shop.yaml".into(), text: "a: \u{ce2}\n".to_owned() }];
+        let span = Some(Span { line: 1, column: 4, start: 3, length: 1 });
+        let diagnostic =
+            Diagnostic { source: Some(SourceId(0)), span, ..Diagnostic::new(Severity::Error, "syntax", "x") };
+        let shown = render(&Report { diagnostics: &[diagnostic], sources: &sources }, false, 80);
+        assert!(shown.contains("shop.yaml:1:4"), "{shown}");
     }
 
     #[test]

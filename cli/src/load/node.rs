@@ -72,7 +72,8 @@ pub(crate) struct SyntaxError {
 /// Parses every document of a file; empty documents are left out.
 pub(crate) fn parse(text: &str) -> Result<Vec<Node>, SyntaxError> {
     let options = serde_saphyr::options! { with_snippet: false };
-    let documents: Vec<Spanned<Raw>> = serde_saphyr::from_multiple_with_options(text, options)?;
+    let documents = serde_saphyr::from_multiple_with_options::<Spanned<Raw>>(text, options);
+    let documents = documents.map_err(|error| SyntaxError::new(&error, text))?;
     Ok(documents.into_iter().map(|document| node(document, text)).collect())
 }
 
@@ -168,20 +169,31 @@ impl From<serde_saphyr::Location> for Span {
     }
 }
 
+/// The offset of a line and column.
+fn offset(text: &str, Span { line, column, .. }: Span) -> usize {
+    let before = |count: u64| usize::try_from(count.saturating_sub(1)).unwrap_or(usize::MAX);
+    let line: usize = text.split_inclusive('\n').take(before(line)).map(str::len).sum();
+    line + text[line..].chars().take(before(column)).map(char::len_utf8).sum::<usize>()
+}
+
 // === impl SyntaxError ===
 
 impl SyntaxError {
-    pub(crate) fn into_diagnostic(self, source: SourceId) -> Diagnostic {
-        Diagnostic { span: self.span, source: Some(source), ..Diagnostic::new(Severity::Error, "syntax", self.message) }
-    }
-}
-
-impl From<serde_saphyr::Error> for SyntaxError {
-    fn from(error: serde_saphyr::Error) -> Self {
+    fn new(error: &serde_saphyr::Error, text: &str) -> Self {
         let formatter = serde_saphyr::UserMessageFormatter;
         let message = serde_saphyr::MessageFormatter::format_message(&formatter, error.without_snippet()).into_owned();
-        let span = error.location().filter(|location| location.line() > 0).map(Span::from);
+        let location = error.location().filter(|location| location.line() > 0);
+        let span = location.map(|location| {
+            let span = Span::from(location);
+            // The scanner's errors count characters only.
+            let known = location.span().byte_offset().is_some();
+            if known { span } else { Span { start: offset(text, span), ..span } }
+        });
         Self { message, span }
+    }
+
+    pub(crate) fn into_diagnostic(self, source: SourceId) -> Diagnostic {
+        Diagnostic { span: self.span, source: Some(source), ..Diagnostic::new(Severity::Error, "syntax", self.message) }
     }
 }
 
@@ -323,7 +335,10 @@ mod tests {
 
     #[test]
     fn syntax_errors_have_a_place() {
-        let error = parse("a: [1\nb: }\n").unwrap_err();
-        assert!(error.span.is_some_and(|span| span.line >= 1), "{error:?}");
+        for (text, expected) in [("é: 1\nb: *nope\n", "*nope"), ("é: 1\nb: {\n", "{"), ("é:\n\t- b\n", "- b")] {
+            let span = parse(text).unwrap_err().span.unwrap();
+            assert!(text[span.start..].starts_with(expected), "{text}: {span:?}");
+            assert_eq!(span.line, 2);
+        }
     }
 }
