@@ -54,7 +54,7 @@ fn apps_are_chosen_by_name_and_environment() {
     let output = render(&["-f", "examples/cluster", "--app", "order"]);
     assert_eq!(output.status.code(), Some(2));
     let shown = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(shown, "error: no app `order` here: did you mean `orders`?\n");
+    assert_eq!(shown, "error: no app `order` here: did you mean orders?\n");
 }
 
 #[test]

@@ -301,7 +301,7 @@ mod tests {
         finds(
             "  naem: abc\n",
             &[
-                "unknown_field 4:3 spec.naem: unknown field `naem` | did you mean `name`?",
+                "unknown_field 4:3 spec.naem: unknown field `naem` | did you mean name?",
                 "missing_field 3:1 spec.name: the field `name` is missing | Its name.",
             ],
         );
@@ -330,7 +330,7 @@ mod tests {
     fn values_are_checked() {
         finds(
             "  {name: a, exposure: pod}\n",
-            &["invalid_value 4:23 spec.exposure: `pod` is not a value of this field | did you mean `Pod`?"],
+            &["invalid_value 4:23 spec.exposure: `pod` is not a value of this field | did you mean Pod?"],
         );
         finds("  {name: a, port: 0}\n", &["invalid_value 4:19 spec.port: 0 is less than 1"]);
         finds("  {name: a, port: 70000}\n", &["invalid_value 4:19 spec.port: 70000 is more than 65535"]);

@@ -16,7 +16,7 @@ pub(crate) fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a s
 
 /// A line of help for a word that is unknown.
 pub(crate) fn did_you_mean<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
-    closest(word, candidates).map(|candidate| format!("did you mean `{candidate}`?"))
+    closest(word, candidates).map(|candidate| format!("did you mean {candidate}?"))
 }
 
 /// From 0 to 1: the better of letters that were slipped, and words that were left out.

@@ -100,7 +100,7 @@ mod tests {
         let diagnostic = Diagnostic {
             source: Some(SourceId(0)),
             span: Some(span),
-            ..Diagnostic::new(Severity::Error, "unknown_field", "unknown field").help("did you mean `x`?")
+            ..Diagnostic::new(Severity::Error, "unknown_field", "unknown field").help("did you mean x?")
         };
         render(&Report { diagnostics: &[diagnostic], sources: &sources }, false, 80)
     }
@@ -114,7 +114,7 @@ mod tests {
         2 | upstream: /api
           | ^^^^^^^^
           |
-          = help: did you mean `x`?
+          = help: did you mean x?
 
         1 error
         ");

@@ -75,7 +75,7 @@ fn core(kind: &str) -> Result<Option<Kind>, Mistake> {
     let known = Kind::CORE.iter().find(|known| known.name().eq_ignore_ascii_case(kind));
     match known {
         Some(known) if known.name() != kind => {
-            Err(Mistake::unknown_kind(kind, "v1", format!("did you mean `{}`?", known.name())))
+            Err(Mistake::unknown_kind(kind, "v1", format!("did you mean {}?", known.name())))
         }
         known => Ok(known.copied()),
     }
@@ -141,9 +141,9 @@ mod tests {
                 API_VERSION,
                 "ProxyRout",
                 "unknown kind `ProxyRout` of crosscall.dev/v1alpha1",
-                "did you mean `ProxyRoute`?",
+                "did you mean ProxyRoute?",
             ),
-            ("v1", "secret", "unknown kind `secret` of v1", "did you mean `Secret`?"),
+            ("v1", "secret", "unknown kind `secret` of v1", "did you mean Secret?"),
             ("crosscall.dev/v1", "ProxyRoute", "unknown version `crosscall.dev/v1` of kind ProxyRoute", version),
             (
                 "croscall.dev/v1alpha1",

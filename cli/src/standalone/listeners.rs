@@ -240,7 +240,7 @@ mod tests {
         assert_eq!(check(Kind::Outbound, "fr-api=127.0.0.1:1"), Ok(()));
         assert_eq!(check(Kind::Outbound, "shop/fr-api=127.0.0.1:1"), Ok(()));
         let cases = [
-            (Kind::Outbound, "fr_api=127.0.0.1:1", "--listen names `fr_api`: did you mean `fr-api`?"),
+            (Kind::Outbound, "fr_api=127.0.0.1:1", "--listen names `fr_api`: did you mean fr-api?"),
             (Kind::Inbound, "x=127.0.0.1:1", "--inbound names `x`: the apps with such a listener are orders"),
             (Kind::Exposed, "fr-api=127.0.0.1:1", "--exposed names `fr-api`: no app has such a listener"),
             (

@@ -185,6 +185,7 @@ impl Standalone {
             let configs = now.connected(&sidecar.addresses());
             sidecar.apply(&now.listeners(), configs).map_err(StartError::Apply)?;
         }
+        sidecar.set_ready();
         now.keys.delivered();
         Ok(Self { plan, sidecar, now })
     }
@@ -221,16 +222,15 @@ impl Standalone {
         if let Err(error) = self.plan.flags.check(&needed(&next.configs)) {
             tracing::warn!(%error, "a flag has no effect for now");
         }
-        let configs = next.connected(&self.bound(&next.addresses));
+        let guessed = self.bound(&next.addresses);
         // A refusal is counted and logged there.
-        if self.sidecar.apply(&next.listeners(), configs).is_err() {
+        if self.sidecar.apply(&next.listeners(), next.connected(&guessed)).is_err() {
             return Reload::Refused;
         }
-        if next.has_free_ports() {
-            let configs = next.connected(&self.sidecar.addresses());
-            if self.sidecar.apply(&next.listeners(), configs).is_err() {
-                return Reload::Refused;
-            }
+        // New listeners have got their ports only now.
+        let bound = self.bound(&next.addresses);
+        if bound != guessed && self.sidecar.apply(&next.listeners(), next.connected(&bound)).is_err() {
+            return Reload::Refused;
         }
         next.keys.delivered();
         self.now = next;

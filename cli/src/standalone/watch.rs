@@ -12,9 +12,9 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
 /// How long nothing may happen before a change counts as done.
-const QUIET: Duration = Duration::from_millis(100);
+const QUIET: Duration = Duration::from_millis(20);
 /// How long a change may go on before it is looked at all the same.
-const LIMIT: Duration = Duration::from_secs(1);
+const LIMIT: Duration = Duration::from_millis(80);
 /// How often files are looked at where the system cannot watch.
 const POLL: Duration = Duration::from_secs(2);
 
@@ -114,12 +114,12 @@ mod tests {
         let sending = async {
             for _ in 0..3 {
                 sender.send(()).unwrap();
-                tokio::time::advance(Duration::from_millis(60)).await;
+                tokio::time::advance(QUIET / 2).await;
             }
         };
         tokio::join!(settle(&mut events), sending);
         let took = begun.elapsed();
-        assert!(took >= QUIET + Duration::from_millis(120) && took < LIMIT, "{took:?}");
+        assert!(took >= QUIET * 2 && took < LIMIT, "{took:?}");
     }
 
     #[tokio::test(start_paused = true)]

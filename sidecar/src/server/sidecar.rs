@@ -91,7 +91,8 @@ pub enum ApplyError {
 // === impl Sidecar ===
 
 impl Sidecar {
-    /// Starts the threads, binds every listener and serves the configurations; all of it, or nothing.
+    /// Starts the threads, binds every listener and serves the configurations; all of it, or nothing. It is not ready
+    /// before [`Sidecar::set_ready`].
     pub fn start(
         options: Options,
         listeners: &Listeners,
@@ -129,9 +130,14 @@ impl Sidecar {
             listening: Mutex::default(),
             ended,
         };
-        sidecar.apply(listeners, configs)?;
-        sidecar.shared.set_ready(true);
+        sidecar.try_apply(listeners, configs)?;
+        sidecar.count_taken();
         Ok(sidecar)
+    }
+
+    /// Answers 200 on `/readyz` from now on: the configuration that is meant is served.
+    pub fn set_ready(&self) {
+        self.shared.set_ready(true);
     }
 
     /// Serves these configurations on these listeners from now on, or goes on as before and says why. Requests under way
@@ -139,10 +145,7 @@ impl Sidecar {
     pub fn apply(&self, listeners: &Listeners, configs: BTreeMap<AppKey, Config>) -> Result<(), ApplyError> {
         let result = self.try_apply(listeners, configs);
         match &result {
-            Ok(()) => {
-                self.shared.metrics.rare.generation.inc();
-                self.count_reload("ok");
-            }
+            Ok(()) => self.count_taken(),
             Err(error) => self.refused(&error.to_string()),
         }
         result
@@ -195,6 +198,11 @@ impl Sidecar {
         if let Some(thread) = log_thread {
             let _ = thread.join();
         }
+    }
+
+    fn count_taken(&self) {
+        self.shared.metrics.rare.generation.inc();
+        self.count_reload("ok");
     }
 
     fn count_reload(&self, result: &'static str) {

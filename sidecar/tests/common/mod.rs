@@ -115,6 +115,7 @@ pub(crate) fn start(config: &Value, workers: usize) -> (Sidecar, SocketAddr) {
         drain: Duration::from_secs(10),
     };
     let sidecar = Sidecar::start(options, &listeners(), configs(config)).unwrap();
+    sidecar.set_ready();
     let address = sidecar.addresses()[&(key(), Kind::Outbound)];
     (sidecar, address)
 }
