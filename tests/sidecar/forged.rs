@@ -1,7 +1,7 @@
 //! Tokens that an inbound listener must refuse. The key of the account is known here, so each attack differs from a good
 //! token in one thing.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 use system_tests::call::{Call, Response};
@@ -369,7 +369,7 @@ fn huge_tokens_cost_next_to_nothing() {
         let many: Vec<String> = (0..claims).map(|at| format!("\"c{at}\":{at}")).collect();
         format!("{{{}}}", many.join(","))
     };
-    let deep = format!("{}{}", "[".repeat(6_000), "]".repeat(6_000));
+    let deep = format!("{}{}", "[".repeat(5_000), "]".repeat(5_000));
     let header = forger.header().to_string();
     let attacks = [
         ("a claim of 1 MiB", forger.claiming(&json!({"x": "x".repeat(1 << 20)}))),
@@ -387,7 +387,9 @@ fn huge_tokens_cost_next_to_nothing() {
     }
     let refusals = ROUNDS * u32::try_from(attacks.len()).unwrap();
     let each = (process::cpu(pid) - cpu) / refusals;
-    assert!(each.as_millis() < 5, "{each:?} for a refusal");
+    // A debug build may take twice as long as a release.
+    let limit = Duration::from_millis(if cfg!(debug_assertions) { 2 } else { 1 });
+    assert!(each <= limit, "{each:?} for a refusal");
     let grown = process::rss(pid).saturating_sub(rss);
-    assert!(grown < 8 << 20, "{grown} bytes more after {refusals} refusals");
+    assert!(grown < 2 << 20, "{grown} bytes more after {refusals} refusals");
 }
