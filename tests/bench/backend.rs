@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-/// The body of every answer.
-const BODY: usize = 1024;
+/// The length of every answer's body.
+pub(crate) const BODY: usize = 1024;
 
 /// Below this prefix a request must carry a credential: a proxy that forgets it is found out.
 const CREDENTIAL: &[u8] = b"GET /credential/";

@@ -17,6 +17,8 @@ use system_tests::token::Key;
 use system_tests::wait::{LIMIT, wait_until};
 use tempfile::TempDir;
 
+use crate::backend::BODY;
+
 /// The core that the proxy has to itself.
 const PROXY_CORE: usize = 1;
 
@@ -98,7 +100,7 @@ impl Contestant {
             Self::Crosscall => crosscall(work, backend.port()),
         };
         wait_until(self.name(), LIMIT, || {
-            running.call(true).is_ok_and(|(status, length)| (status, length) == (200, 1024))
+            running.call(true).is_ok_and(|(status, length)| (status, length) == (200, BODY))
         });
         if work == Work::Verify {
             assert_eq!(running.call(false).unwrap().0, 401, "{} verifies nothing", self.name());
