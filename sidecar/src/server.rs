@@ -7,7 +7,8 @@ mod shared;
 mod sidecar;
 mod slot;
 mod thread;
+mod watched;
 
-pub(crate) use connection::ConnectionState;
 pub use sidecar::{ApplyError, Sidecar, StartError};
 pub(crate) use slot::Slot;
+pub(crate) use watched::ConnectionState;
