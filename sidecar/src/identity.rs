@@ -36,8 +36,8 @@ pub(crate) struct People {
 
 /// Checks passwords for all workers: as many at a time as there are cores to spare.
 pub(crate) struct Gate {
-    at_once: Semaphore,
-    waiting: Semaphore,
+    at_once: Arc<Semaphore>,
+    waiting: Arc<Semaphore>,
 }
 
 /// One worker's way to the gate, and what it remembers.
@@ -100,7 +100,8 @@ fn with_cause(error: &dyn std::error::Error) -> String {
 impl Gate {
     pub(crate) fn new() -> Arc<Self> {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        Arc::new(Self { at_once: Semaphore::new(cores.div_ceil(2)), waiting: Semaphore::new(QUEUE) })
+        let (at_once, waiting) = (Semaphore::new(cores.div_ceil(2)), Semaphore::new(QUEUE));
+        Arc::new(Self { at_once: Arc::new(at_once), waiting: Arc::new(waiting) })
     }
 }
 
@@ -143,9 +144,14 @@ impl Passwords {
             self.rare.password_checks.get_or_create(&vec![("result", "shed")]).inc();
             Refusal::new(Code::Overloaded, "too many passwords wait to be checked: try again")
         };
-        let _waiting = self.gate.waiting.try_acquire().map_err(|_| overloaded())?;
-        let _turn = self.gate.at_once.acquire().await.map_err(|_| overloaded())?;
+        let waiting = Arc::clone(&self.gate.waiting).try_acquire_owned().map_err(|_| overloaded())?;
+        let turn = Arc::clone(&self.gate.at_once).acquire_owned().await.map_err(|_| overloaded())?;
         let (people, user, password) = (Arc::clone(people), user.to_owned(), password.clone());
-        tokio::task::spawn_blocking(move || people.check(&user, &password)).await.map_err(|_| overloaded())
+        let check = move || {
+            // A caller that goes away does not stop the work: its place is free when the work is done.
+            let _held = (waiting, turn);
+            people.check(&user, &password)
+        };
+        tokio::task::spawn_blocking(check).await.map_err(|_| overloaded())
     }
 }

@@ -138,12 +138,17 @@ fn source(
     previous: Previous<'_>,
     rare: &Rare,
 ) -> Result<Arc<TokenSource>, CompileError> {
-    let kept = previous.filter(|before| before.config.issuer == config.issuer).and_then(|before| {
-        let outbound = before.config.outbound.as_ref()?;
-        (outbound.accounts.get(name)? == account).then_some(())?;
-        let position = outbound.routes.iter().position(|route| route.account == name)?;
-        Some(Arc::clone(&before.outbound.as_ref()?.routes.get(position)?.tokens))
-    });
+    let kept = previous
+        .filter(|before| {
+            // Both stand in every token.
+            before.config.issuer == config.issuer && before.config.environment == config.environment
+        })
+        .and_then(|before| {
+            let outbound = before.config.outbound.as_ref()?;
+            (outbound.accounts.get(name)? == account).then_some(())?;
+            let position = outbound.routes.iter().position(|route| route.account == name)?;
+            Some(Arc::clone(&before.outbound.as_ref()?.routes.get(position)?.tokens))
+        });
     match kept {
         Some(source) => Ok(source),
         None => {

@@ -27,8 +27,7 @@ pub(super) async fn serve(worker: Rc<Worker>, slot: Rc<Slot>, stream: TcpStream,
     // Without it, small writes wait for the peer's acknowledgement.
     let _ = stream.set_nodelay(true);
     let Ok(peer) = stream.peer_addr() else { return };
-    let state =
-        Rc::new(ConnectionState { peer: peer_value(peer.ip()), at_head: Cell::new(true), fragment: Cell::new(false) });
+    let state = Rc::new(ConnectionState::new(peer_value(peer.ip())));
     let io = TokioIo::new(Watched::new(stream, &state));
     let service = service_fn(move |request| {
         let (worker, slot, state) = (Rc::clone(&worker), Rc::clone(&slot), Rc::clone(&state));
