@@ -3,6 +3,7 @@
 
 mod bodies;
 mod calls;
+mod corpora;
 mod cors;
 mod exchanges;
 mod forged;
