@@ -16,6 +16,7 @@ use sidecar_policy::headers::strip_trailers;
 use tokio::time::{Instant, Sleep};
 
 use crate::exchange::Exchange;
+use crate::server::ConnectionState;
 use crate::upstream::Lease;
 
 /// Why a body ended early.
@@ -52,10 +53,11 @@ pub(crate) struct RequestBody {
 }
 
 /// How far a request's body is, for whoever waits for the answer.
-#[derive(Debug)]
 pub(crate) struct Upload {
     done: Cell<bool>,
     moved: Cell<Instant>,
+    /// Where the body comes from: after it comes the next head.
+    connection: Option<Rc<ConnectionState>>,
 }
 
 /// A body under an idle timeout, without trailers that nobody may send.
@@ -157,9 +159,14 @@ impl Passing {
 // === impl RequestBody ===
 
 impl RequestBody {
-    pub(crate) fn new(incoming: Option<Incoming>, idle: Duration) -> (Self, Rc<Upload>) {
+    pub(crate) fn new(
+        incoming: Option<Incoming>,
+        connection: Option<Rc<ConnectionState>>,
+        idle: Duration,
+    ) -> (Self, Rc<Upload>) {
         let inner = incoming.filter(|incoming| !incoming.is_end_stream()).map(|incoming| Watched::new(incoming, idle));
-        let upload = Rc::new(Upload { done: Cell::new(inner.is_none()), moved: Cell::new(Instant::now()) });
+        let (done, moved) = (Cell::new(inner.is_none()), Cell::new(Instant::now()));
+        let upload = Rc::new(Upload { done, moved, connection });
         (Self { inner, upload: Rc::clone(&upload), expectation: None }, upload)
     }
 
@@ -174,17 +181,16 @@ impl Body for RequestBody {
     type Data = Bytes;
     type Error = BodyError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        if let Some(expectation) = &mut self.expectation {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let this = self.get_mut();
+        if let Some(expectation) = &mut this.expectation {
             std::task::ready!(Pin::new(expectation).poll(cx));
-            self.expectation = None;
+            this.expectation = None;
         }
-        let Some(inner) = &mut self.inner else { return Poll::Ready(None) };
+        let Some(inner) = &mut this.inner else { return Poll::Ready(None) };
         let polled = inner.poll(cx);
         if polled.is_ready() {
-            let ended = matches!(polled, Poll::Ready(None)) || inner.incoming.is_end_stream();
-            self.upload.moved.set(Instant::now());
-            self.upload.done.set(ended);
+            this.upload.step(matches!(polled, Poll::Ready(None)) || inner.incoming.is_end_stream());
         }
         polled
     }
@@ -201,6 +207,20 @@ impl Body for RequestBody {
 // === impl Upload ===
 
 impl Upload {
+    /// The request is about to go out: what came before does not count as waiting for the answer.
+    pub(crate) fn begin(&self) {
+        self.moved.set(Instant::now());
+    }
+
+    fn step(&self, ended: bool) {
+        self.moved.set(Instant::now());
+        if ended && !self.done.replace(true) {
+            if let Some(connection) = &self.connection {
+                connection.expect_head();
+            }
+        }
+    }
+
     /// The whole body has been handed on.
     pub(crate) fn is_done(&self) -> bool {
         self.done.get()

@@ -141,7 +141,6 @@ impl Exchange {
 
 impl Drop for Exchange {
     fn drop(&mut self) {
-        self.connection.expect_head();
         let duration = self.started.elapsed();
         let series = self.series.as_ref().unwrap_or(&self.worker.unrouted);
         series.observe(self.status, duration, self.bytes_sent);

@@ -14,6 +14,7 @@ mod options;
 mod seeing;
 mod server;
 mod stack;
+mod stalled;
 mod upstream;
 mod worker;
 

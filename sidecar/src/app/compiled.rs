@@ -74,6 +74,9 @@ pub(crate) struct Inbound {
     pub(crate) timeouts: Timeouts,
 }
 
+/// The caller's route decides how long an answer may take; this is for callers that are no sidecars.
+const TO_THE_APP: Timeouts = Timeouts { connect_ms: 5_000, request_ms: 3_600_000, idle_ms: 3_600_000 };
+
 /// What the app ran before, from which unchanged parts are kept.
 pub(crate) type Previous<'a> = Option<&'a Compiled>;
 
@@ -239,11 +242,11 @@ impl Inbound {
         };
         Ok(Self {
             verifier: ServiceVerifier::new(inbound, &config.issuer).map_err(|error| fail(&config.app, error))?,
-            who: Who::new(inbound.authentication.as_ref(), people)?,
+            who: Who::new(inbound.authentication.as_ref(), people)?.with_tokens(),
             endpoints: EndpointIndex::new(&inbound.endpoints).map_err(|error| fail(&config.app, error))?,
             audit: inbound.audit,
             app: Target::new(&inbound.audience, &app)?,
-            timeouts: Timeouts::default(),
+            timeouts: TO_THE_APP,
         })
     }
 }
@@ -266,6 +269,14 @@ impl Who {
             anonymous: authentication.anonymous_authorities.clone().map(|names| Arc::new(Caller::anonymous(names))),
             allow_userless: false,
         })
+    }
+}
+
+impl Who {
+    /// Tokens of service accounts are taken too.
+    fn with_tokens(mut self) -> Self {
+        self.challenges.insert(0, HeaderValue::from_static("Bearer realm=\"crosscall\""));
+        self
     }
 }
 

@@ -122,10 +122,13 @@ impl App {
         Ok(header)
     }
 
-    /// Forgets a token that the app has refused.
-    pub(crate) fn token_refused(&self, position: usize, route: &Route, call: &Call, header: &HeaderValue) {
-        self.tokens.borrow_mut().remove(&(position, call.clone()));
-        route.tokens.refused(call, header);
+    /// Forgets a token that the app has refused, and says whether another could be better.
+    pub(crate) fn token_refused(&self, position: usize, route: &Route, call: &Call, header: &HeaderValue) -> bool {
+        let better = route.tokens.renewable() && route.tokens.refused(call, header);
+        if better {
+            self.tokens.borrow_mut().remove(&(position, call.clone()));
+        }
+        better
     }
 
     /// Who a token of a service account says is calling. Remembered until it runs out.

@@ -14,6 +14,8 @@ use crate::worker::unix_time;
 
 /// Tokens kept per account; past that the ones that run out first go.
 const CAPACITY: usize = 10_000;
+/// A token that was made less than this long ago is not made again because an app refuses it.
+const YOUNG_SECONDS: u64 = 10;
 /// The first wait after a failure; it doubles up to the last.
 const BACK_OFF: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(30)];
 
@@ -85,13 +87,27 @@ impl TokenSource {
         }
     }
 
-    /// Forgets a token that the app has refused, unless it has been replaced meanwhile.
-    pub(crate) fn refused(&self, call: &Call, header: &http::HeaderValue) {
-        if let Some(slot) = self.lock().get_mut(call)
-            && slot.token.as_ref().is_some_and(|token| token.header == *header)
-        {
-            slot.token = None;
+    /// Forgets a token that the app has refused, and says whether another could be better: one that is young is no worse
+    /// than the next, and an app that refuses everything must not have a token made for every call.
+    pub(crate) fn refused(&self, call: &Call, header: &http::HeaderValue) -> bool {
+        let mut slots = self.lock();
+        let Some(slot) = slots.get_mut(call) else { return true };
+        match &slot.token {
+            Some(token) if token.header == *header => {
+                let old = unix_time().saturating_sub(token.issued_at) >= YOUNG_SECONDS;
+                if old {
+                    slot.token = None;
+                }
+                old
+            }
+            // It has been replaced meanwhile.
+            _ => true,
         }
+    }
+
+    /// Whose tokens they are.
+    pub(crate) fn account(&self) -> &str {
+        &self.account
     }
 
     fn lock(&self) -> parking_lot::MutexGuard<'_, HashMap<Call, Slot>> {
@@ -273,12 +289,24 @@ mod tests {
     #[tokio::test]
     async fn a_refused_token_is_replaced() {
         let (source, _) = source(10, 300, false);
-        let first = source.token(&call(None)).await.unwrap();
-        source.refused(&call(None), &first.header);
+        source.token(&call(None)).await.unwrap();
+        let old = AccessToken::new("Bearer", "old", unix_time() - 60, Some(unix_time() + 240)).unwrap();
+        source.lock().get_mut(&call(None)).unwrap().token = Some(Arc::new(old.clone()));
+        assert!(source.refused(&call(None), &old.header));
         let second = source.token(&call(None)).await.unwrap();
-        assert_ne!(first.header, second.header);
-        source.refused(&call(None), &first.header);
+        assert_ne!(old.header, second.header);
+        assert!(source.refused(&call(None), &old.header));
         assert_eq!(source.token(&call(None)).await.unwrap().header, second.header);
+    }
+
+    /// Threat D4: an app that refuses everything has no token made for every call.
+    #[tokio::test]
+    async fn a_young_token_is_not_made_again() {
+        let (source, gate) = source(10, 300, false);
+        let token = source.token(&call(None)).await.unwrap();
+        assert!(!source.refused(&call(None), &token.header));
+        assert_eq!(source.token(&call(None)).await.unwrap().header, token.header);
+        assert_eq!(gate.made.load(Ordering::SeqCst), 1);
     }
 
     #[test]

@@ -19,10 +19,13 @@ pub(crate) enum Identity {
     Account,
 }
 
-/// Who calls an outbound or exposed route. On a route that names no provider, what a caller presents says nothing: it
-/// is dropped, and the call is one without credentials.
+/// Who calls an outbound or exposed route.
+///
+/// A route that names no provider cannot verify anything. Where calls go under the service account alone, what a caller
+/// presents is dropped; where it would turn the caller into somebody (`anonymousUser`), it is refused.
 pub(crate) async fn outbound(app: &App, who: &Who, headers: &HeaderMap) -> Result<Identity, Refusal> {
-    let presented = if who.people.is_empty() { None } else { credentials(headers).map_err(invalid)? };
+    let unheard = who.people.is_empty() && who.allow_userless && who.anonymous.is_none();
+    let presented = if unheard { None } else { credentials(headers).map_err(invalid)? };
     match presented {
         Some(Credentials::Basic { user, password }) => person(app, who, &user, &password).await.map(Identity::Person),
         Some(Credentials::Bearer(_)) => {

@@ -10,19 +10,23 @@ use http::HeaderValue;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+use crate::stalled::Stalled;
+
 /// What is known of a connection.
 pub(crate) struct ConnectionState {
     /// The caller's address, as it stands in `X-Forwarded-For`.
     pub(crate) peer: HeaderValue,
-    /// The next byte to be read is the first of a head.
+    /// The next line to be read is the first of a head.
     at_head: Cell<bool>,
+    /// Some of that line has been read; empty lines before it do not count (RFC 9112, 2.2).
+    begun: Cell<bool>,
     /// The target of the head that is being read holds a fragment, which the parser would drop without a word.
     fragment: Cell<bool>,
 }
 
 /// A stream that looks at the first line of each request as it passes.
 pub(super) struct Watched {
-    stream: TcpStream,
+    stream: Stalled<TcpStream>,
     state: Rc<ConnectionState>,
 }
 
@@ -30,12 +34,15 @@ pub(super) struct Watched {
 
 impl ConnectionState {
     pub(super) fn new(peer: HeaderValue) -> Self {
-        Self { peer, at_head: Cell::new(true), fragment: Cell::new(false) }
+        Self { peer, at_head: Cell::new(true), begun: Cell::new(false), fragment: Cell::new(false) }
     }
 
-    /// The request has been read to its end: what comes next is a head.
+    /// The request has been read to its end: what comes next is a head. A head that came in one piece with the request
+    /// before it (RFC 9112, 9.3.2: pipelining) has passed by then; the parser drops its fragment, so it is never
+    /// forwarded.
     pub(crate) fn expect_head(&self) {
         self.at_head.set(true);
+        self.begun.set(false);
     }
 
     /// Whether the target of this request held a fragment.
@@ -49,12 +56,15 @@ impl ConnectionState {
         }
         for byte in bytes {
             match byte {
-                b'#' => self.fragment.set(true),
+                b'\r' | b'\n' if !self.begun.get() => {}
                 b'\n' => {
                     self.at_head.set(false);
                     return;
                 }
-                _ => {}
+                byte => {
+                    self.begun.set(true);
+                    self.fragment.set(self.fragment.get() || *byte == b'#');
+                }
             }
         }
     }
@@ -64,7 +74,7 @@ impl ConnectionState {
 
 impl Watched {
     pub(super) fn new(stream: TcpStream, state: &Rc<ConnectionState>) -> Self {
-        Self { stream, state: Rc::clone(state) }
+        Self { stream: Stalled::new(stream), state: Rc::clone(state) }
     }
 }
 
@@ -110,7 +120,12 @@ mod tests {
     use super::*;
 
     fn state() -> ConnectionState {
-        ConnectionState { peer: HeaderValue::from_static("::1"), at_head: Cell::new(true), fragment: Cell::new(false) }
+        ConnectionState {
+            peer: HeaderValue::from_static("::1"),
+            at_head: Cell::new(true),
+            begun: Cell::new(false),
+            fragment: Cell::new(false),
+        }
     }
 
     #[test]
@@ -120,6 +135,7 @@ mod tests {
             (&["GET /a", "#b HTTP/1.1\r\n"], true),
             (&["GET /a HTTP/1.1\r\nReferer: #\r\n\r\n"], false),
             (&["GET /a HTTP/1.1\r\n\r\n", "#"], false),
+            (&["\r\n", "\r\nGET /a#b HTTP/1.1\r\n\r\n"], true),
         ] {
             let state = state();
             chunks.iter().for_each(|chunk| state.look(chunk.as_bytes()));

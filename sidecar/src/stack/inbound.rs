@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use http::header::HOST;
 use http::request::Parts;
 use http::{HeaderName, Response};
 use hyper::body::{Body, Incoming};
@@ -82,10 +83,17 @@ async fn call(
     let origin = if trusted { Origin::Trusted(&connection.peer) } else { Origin::Own(&connection.peer) };
     forward::rewrite(&mut parts, path, None, &origin, exchange)?;
     identify(&mut parts, caller.as_deref());
+    // HTTP/1.0 need not name a host; HTTP/1.1, which the app is spoken to in, must.
+    parts.headers.entry(HOST).or_insert_with(|| inbound.app.endpoint.host.clone());
     // 6. To the app.
     let missing = || Refusal::new(Code::Internal, "the app is not in the configuration");
     let pool = app.app_pool().ok_or_else(missing)?;
-    let mut response = send(pool, Outgoing { parts, body: Some(body), timeouts: inbound.timeouts }).await?.response;
+    let mut response = send(
+        pool,
+        Outgoing { parts, body: Some(body), connection: Some(Rc::clone(connection)), timeouts: inbound.timeouts },
+    )
+    .await?
+    .response;
     strip_response(response.headers_mut());
     *response.version_mut() = http::Version::HTTP_11;
     Ok(response)

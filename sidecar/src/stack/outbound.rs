@@ -130,11 +130,15 @@ async fn call(
     forward::rewrite(&mut parts, path, Some(&target.endpoint.host), &Origin::Own(&connection.peer), exchange)?;
     forward::apply_rule(&route.request_rule, &mut parts.headers);
     // 9. The credential, last: nothing after it touches the head.
-    let token = app.token(position, route, &call).await.map_err(|error| unavailable(&error))?;
+    let token = app.token(position, route, &call).await.map_err(|error| unavailable(route, &error))?;
     present(&mut parts.headers, &token, route);
     // 10. To the app.
     let pool = app.pool(destination.target).ok_or_else(missing)?;
-    let sent = send(pool, Outgoing { parts, body: Some(body), timeouts: route.timeouts }).await?;
+    let sent = send(
+        pool,
+        Outgoing { parts, body: Some(body), connection: Some(Rc::clone(connection)), timeouts: route.timeouts },
+    )
+    .await?;
     let answered = renew_once(app, chosen, pool, &call, &token, sent).await?;
     Ok(answer(answered.response, route, target, &destination))
 }
@@ -168,19 +172,19 @@ async fn renew_once(
     answered: Answered,
 ) -> Result<Answered, Refusal> {
     let Chosen { position, route, .. } = chosen;
-    if answered.response.status() != StatusCode::UNAUTHORIZED || !route.tokens.renewable() {
+    if answered.response.status() != StatusCode::UNAUTHORIZED {
         return Ok(answered);
     }
     let Answered { response, spare: Some(mut parts) } = answered else { return Ok(answered) };
-    app.token_refused(position, route, call, refused);
-    match app.token(position, route, call).await {
-        Ok(token) => {
-            present(&mut parts.headers, &token, route);
-            send(pool, Outgoing { parts, body: None, timeouts: route.timeouts }).await
-        }
-        // What the app said is more than that there is no better token.
-        Err(_) => Ok(Answered { response, spare: None }),
+    let first = Answered { response, spare: None };
+    if !app.token_refused(position, route, call, refused) {
+        return Ok(first);
     }
+    let Ok(token) = app.token(position, route, call).await else { return Ok(first) };
+    present(&mut parts.headers, &token, route);
+    let again = Outgoing { parts, body: None, connection: None, timeouts: route.timeouts };
+    // What the app said is more than that it could not be asked again.
+    Ok(send(pool, again).await.unwrap_or(first))
 }
 
 fn answer(
@@ -205,8 +209,9 @@ fn answer(
     response
 }
 
-fn unavailable(error: &AuthorizerError) -> Refusal {
-    Refusal::new(Code::CredentialUnavailable, format!("the service account has no token to send: {error}"))
+fn unavailable(route: &Route, error: &AuthorizerError) -> Refusal {
+    let account = route.tokens.account();
+    Refusal::new(Code::CredentialUnavailable, format!("{account} has no token to send: {error}"))
 }
 
 fn no_content() -> Response<ResponseBody> {

@@ -10,16 +10,21 @@ use rustls::pki_types::ServerName;
 use sidecar_policy::address::{BaseUrl, UrlPolicy, dial_allowed};
 use sidecar_policy::code::{Code, Refusal};
 use tokio::net::TcpStream;
+use tokio::task::AbortHandle;
 use tokio_rustls::TlsConnector;
 use url::Host;
 
 use crate::body::RequestBody;
+use crate::stalled::Stalled;
 
 /// The most that hyper buffers per connection, in either direction.
 pub(crate) const BUFFER: usize = 32 * 1024;
 
-/// Sends requests on one connection.
-pub(crate) type Sender = http1::SendRequest<RequestBody>;
+/// Sends requests on one connection, and closes it when dropped, whatever is still under way on it.
+pub(crate) struct Sender {
+    pub(crate) requests: http1::SendRequest<RequestBody>,
+    driver: AbortHandle,
+}
 
 /// Where an app is, and how a connection to it is made.
 #[derive(Clone, Debug)]
@@ -101,16 +106,24 @@ async fn handshake<S>(stream: S) -> Result<Sender, Refusal>
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + 'static,
 {
-    let (sender, connection) = http1::Builder::new()
+    let (requests, connection) = http1::Builder::new()
         .max_buf_size(BUFFER)
-        .handshake(TokioIo::new(stream))
+        .handshake(TokioIo::new(Stalled::new(stream)))
         .await
         .map_err(|error| Refusal::new(Code::UpstreamBroken, format!("the connection broke off: {error}")))?;
     // It ends when the peer closes or the sender is dropped, and the sender says so to whoever uses it.
-    tokio::task::spawn_local(async move {
+    let driver = tokio::task::spawn_local(async move {
         if let Err(error) = connection.await {
             tracing::debug!(%error, "a connection to an app ended");
         }
     });
-    Ok(sender)
+    Ok(Sender { requests, driver: driver.abort_handle() })
+}
+
+// === impl Sender ===
+
+impl Drop for Sender {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
 }

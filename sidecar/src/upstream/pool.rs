@@ -13,8 +13,9 @@ use crate::seeing::metrics::Rare;
 
 /// Kept at most, per app and worker.
 const MAX_IDLE: usize = 256;
-/// Shorter than what servers commonly allow, so that the sidecar closes first.
-const IDLE: Duration = Duration::from_secs(55);
+/// Shorter than the 5 s after which common servers close (Node.js, uvicorn), so that the sidecar closes first and no
+/// request meets a connection that is being closed.
+const IDLE: Duration = Duration::from_secs(4);
 
 /// Idle connections to one app.
 pub(crate) struct Pool {
@@ -51,7 +52,7 @@ impl Pool {
                 self.idle.borrow_mut().clear();
                 return None;
             }
-            if sender.is_ready() || (!sender.is_closed() && sender.ready().await.is_ok()) {
+            if sender.requests.is_ready() || (!sender.requests.is_closed() && sender.requests.ready().await.is_ok()) {
                 return Some(sender);
             }
         }
@@ -77,7 +78,7 @@ impl Pool {
 
     /// Closes connections that nobody has used for long.
     pub(crate) fn sweep(&self) {
-        self.idle.borrow_mut().retain(|idle| !idle.sender.is_closed() && idle.since.elapsed() <= IDLE);
+        self.idle.borrow_mut().retain(|idle| !idle.sender.requests.is_closed() && idle.since.elapsed() <= IDLE);
     }
 }
 
@@ -86,7 +87,7 @@ impl Pool {
 impl Lease {
     /// The answer is through: the connection can carry another request, if this one was sent to its end.
     pub(crate) fn give_back(self) {
-        if self.sender.is_closed() || !self.upload.is_done() {
+        if self.sender.requests.is_closed() || !self.upload.is_done() {
             return;
         }
         let mut idle = self.pool.idle.borrow_mut();

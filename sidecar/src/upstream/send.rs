@@ -14,11 +14,14 @@ use tokio::time::{Instant, timeout_at};
 use super::connect::Sender;
 use super::{Expectation, Pool};
 use crate::body::{RequestBody, ResponseBody, Upload};
+use crate::server::ConnectionState;
 
 /// A request ready to go.
 pub(crate) struct Outgoing {
     pub(crate) parts: Parts,
     pub(crate) body: Option<Incoming>,
+    /// Where the body comes from.
+    pub(crate) connection: Option<Rc<ConnectionState>>,
     pub(crate) timeouts: Timeouts,
 }
 
@@ -36,6 +39,8 @@ enum Failure {
     /// Something of it may have arrived.
     Sent(hyper::Error),
     TooLate,
+    /// It changes to a protocol that was not asked for.
+    Unasked,
 }
 
 /// Sends it on an idle connection or a new one.
@@ -44,9 +49,9 @@ enum Failure {
 /// another one, where that is safe: when nothing of it was sent, or when its method is idempotent (RFC 9110, 9.2.2) and
 /// it has no body.
 pub(crate) async fn send(pool: &Rc<Pool>, outgoing: Outgoing) -> Result<Answered, Refusal> {
-    let Outgoing { parts, body, timeouts } = outgoing;
+    let Outgoing { parts, body, connection, timeouts } = outgoing;
     let spare = is_repeatable(&parts.method, body.as_ref()).then(|| copy_of(&parts));
-    let (body, upload) = RequestBody::new(body, Duration::from_millis(timeouts.idle_ms));
+    let (body, upload) = RequestBody::new(body, connection, Duration::from_millis(timeouts.idle_ms));
     let mut request = Request::from_parts(parts, body);
     if !upload.is_done() && request.headers().contains_key(http::header::EXPECT) {
         let expectation = Expectation::watch(&mut request);
@@ -58,10 +63,11 @@ pub(crate) async fn send(pool: &Rc<Pool>, outgoing: Outgoing) -> Result<Answered
             Err(Failure::Unsent(unsent)) => request = *unsent,
             Err(Failure::Sent(error)) => {
                 let parts = spare.as_ref().map(copy_of).ok_or_else(|| broken(pool, &error))?;
-                request = Request::from_parts(parts, RequestBody::new(None, Duration::ZERO).0);
+                request = Request::from_parts(parts, RequestBody::new(None, None, Duration::ZERO).0);
                 break;
             }
             Err(Failure::TooLate) => return Err(too_late(pool, &upload, timeouts)),
+            Err(Failure::Unasked) => return Err(unasked(pool)),
         }
     }
     let mut sender = pool.open(Duration::from_millis(timeouts.connect_ms)).await?;
@@ -72,6 +78,7 @@ pub(crate) async fn send(pool: &Rc<Pool>, outgoing: Outgoing) -> Result<Answered
         }
         Err(Failure::Sent(error)) => Err(broken(pool, &error)),
         Err(Failure::TooLate) => Err(too_late(pool, &upload, timeouts)),
+        Err(Failure::Unasked) => Err(unasked(pool)),
     }
 }
 
@@ -82,9 +89,12 @@ async fn attempt(
     timeouts: Timeouts,
 ) -> Result<Response<Incoming>, Failure> {
     let (limit, idle) = (Duration::from_millis(timeouts.request_ms), Duration::from_millis(timeouts.idle_ms));
-    let mut answer = pin!(sender.try_send_request(request));
+    upload.begin();
+    let mut answer = pin!(sender.requests.try_send_request(request));
     loop {
         match timeout_at(upload.deadline(limit, idle), answer.as_mut()).await {
+            // Nobody asked for another protocol: upgrades are not passed on.
+            Ok(Ok(response)) if response.status().is_informational() => return Err(Failure::Unasked),
             Ok(Ok(response)) => return Ok(response),
             Ok(Err(mut error)) => {
                 return Err(match error.take_message() {
@@ -135,6 +145,11 @@ fn broken(pool: &Pool, error: &hyper::Error) -> Refusal {
         "broke off the connection"
     };
     Refusal::new(Code::UpstreamBroken, format!("{} {what}", pool.endpoint.origin))
+}
+
+fn unasked(pool: &Pool) -> Refusal {
+    let detail = format!("{} changed to another protocol without being asked", pool.endpoint.origin);
+    Refusal::new(Code::UpstreamBroken, detail)
 }
 
 fn too_late(pool: &Pool, upload: &Upload, timeouts: Timeouts) -> Refusal {
