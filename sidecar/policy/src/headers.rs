@@ -9,7 +9,7 @@ mod rule;
 mod trailer;
 
 use http::HeaderMap;
-use http::header::{CONNECTION, HeaderName, HeaderValue, TE, TRANSFER_ENCODING};
+use http::header::{CONNECTION, CONTENT_LENGTH, HeaderName, HeaderValue, TE, TRANSFER_ENCODING};
 
 pub use names::owned_by_sidecar;
 use names::{Kind, Known};
@@ -58,6 +58,9 @@ pub fn strip_request(headers: &mut HeaderMap) -> Result<(), HeaderError> {
 
 /// Takes out of an answer what ends here: hop-by-hop headers, what `Connection` names, `Transfer-Encoding` (the server
 /// frames the body again), and whatever the app calls `x-crosscall-…`.
+///
+/// With a `Transfer-Encoding` goes the `Content-Length`, which it overrides (RFC 9112 section 6.3): the body was read by
+/// the former, and the latter would cut it short.
 pub fn strip_response(headers: &mut HeaderMap) {
     let found = survey(headers, Direction::Response);
     drop_found(headers, &found);
@@ -65,6 +68,9 @@ pub fn strip_response(headers: &mut HeaderMap) {
         if found.known.has(index) {
             headers.remove(name);
         }
+    }
+    if found.known.has(Known::TRANSFER_ENCODING) {
+        headers.remove(CONTENT_LENGTH);
     }
 }
 
@@ -166,7 +172,7 @@ fn asks_for_trailers(headers: &HeaderMap) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use http::header::{CONTENT_LENGTH, HOST, TRAILER};
+    use http::header::{HOST, TRAILER};
     use proptest::prelude::*;
 
     use super::*;
@@ -332,7 +338,6 @@ mod tests {
             ("keep-alive", "timeout=5"),
             ("proxy-authenticate", "Basic"),
             ("te", "trailers"),
-            ("transfer-encoding", "chunked"),
             ("upgrade", "h2c"),
             ("x-crosscall-decision", "allowed"),
             ("x-forwarded-for", "kept on answers"),
@@ -350,6 +355,16 @@ mod tests {
             "x-forwarded-for: kept on answers",
         ];
         assert_eq!(lines(&headers), left);
+    }
+
+    /// Threat H4: the length that the encoding overrides does not go on.
+    #[test]
+    fn encoded_answers_lose_their_length() {
+        for encoding in ["chunked", "gzip, chunked", "identity"] {
+            let mut headers = map(&[("transfer-encoding", encoding), ("content-length", "5"), ("etag", "a")]);
+            strip_response(&mut headers);
+            assert_eq!(lines(&headers), ["etag: a"], "{encoding}");
+        }
     }
 
     /// Names that matter, and some that do not.
