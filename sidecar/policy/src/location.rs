@@ -15,19 +15,37 @@ pub struct Mapping<'a> {
 ///
 /// A location on the app's origin, but outside the prefix, has no path at the caller: only its path is left, so that
 /// no internal name leaks. A relative reference (RFC 3986, 4.2) that is no absolute path needs no rewriting.
+///
+/// What is left always is a path on the caller's own origin: where it would name a host, `/.` before it keeps it a path
+/// (RFC 3986, 4.2 and 5.2.4).
 pub fn rewrite(location: &str, mapping: &Mapping<'_>) -> Option<String> {
-    let path = if location.starts_with('/') && !location.starts_with("//") {
-        location
-    } else {
-        strip_origin(location, mapping.origin)?
-    };
+    if names_a_host(location) {
+        return None;
+    }
+    let path = if location.starts_with('/') { location } else { strip_origin(location, mapping.origin)? };
     let below =
         path.strip_prefix(mapping.upstream_prefix).filter(|rest| rest.is_empty() || rest.starts_with(['/', '?', '#']));
-    match below {
-        Some(rest) => Some(format!("{}{rest}", mapping.caller_prefix)),
-        None if path.len() == location.len() => None,
-        None => Some(if path.starts_with('/') { path.to_owned() } else { format!("/{path}") }),
-    }
+    let (prefix, rest) = match below {
+        Some(rest) => (mapping.caller_prefix, rest),
+        None if path.len() == location.len() => return None,
+        None => ("", path),
+    };
+    let rewritten = format!("{prefix}{rest}");
+    Some(if names_a_host(&rewritten) {
+        format!("/.{rewritten}")
+    } else if rewritten.starts_with('/') {
+        rewritten
+    } else {
+        format!("/{rewritten}")
+    })
+}
+
+/// Whether a reference begins with a host (`//host`, RFC 3986, 4.2). Browsers read `\` as `/`, and skip tabs and line
+/// breaks (WHATWG URL, 4.4).
+fn names_a_host(reference: &str) -> bool {
+    let mut bytes = reference.bytes().filter(|byte| !matches!(byte, b'\t' | b'\r' | b'\n'));
+    let mut slash = || matches!(bytes.next(), Some(b'/' | b'\\'));
+    slash() && slash()
 }
 
 /// The part behind the origin, where the location is on it. A port that is the scheme's default may be left out.
@@ -72,6 +90,9 @@ mod tests {
             "x/y",
             "../x",
             "//evil/api/internal",
+            "/\\evil/api/internal",
+            "/\t/evil/api/internal",
+            "\\\\evil",
             "/elsewhere",
             "/api/internals",
             "",
@@ -79,6 +100,39 @@ mod tests {
             "http://orders.shop-prod.svc:80.evil/",
         ] {
             assert_eq!(rewrite(location, &MAPPING), None, "{location}");
+        }
+    }
+
+    /// Threat R4: no redirect leaves the site that the app did not send off it.
+    #[test]
+    fn rewritten_locations_name_no_host() {
+        let bare = Mapping { upstream_prefix: "/api", caller_prefix: "", ..MAPPING };
+        for (from, to) in [
+            ("/api//evil.test", "/.//evil.test"),
+            ("/api/\\evil.test", "/./\\evil.test"),
+            ("/api/\t/evil.test", "/./\t/evil.test"),
+            ("http://orders.shop-prod.svc//evil.test/", "/.//evil.test/"),
+            ("http://orders.shop-prod.svc/\\evil.test/", "/./\\evil.test/"),
+            ("http://orders.shop-prod.svc:80/\t/evil.test/", "/./\t/evil.test/"),
+            ("http://orders.shop-prod.svc/api//evil.test", "/.//evil.test"),
+            ("/api/evil.test//", "/evil.test//"),
+        ] {
+            let rewritten = rewrite(from, &bare).unwrap();
+            assert_eq!(rewritten, to, "{from}");
+            for base in ["http://shop.example/", "https://shop.example/a/b?c"] {
+                let base = url::Url::parse(base).unwrap();
+                assert_eq!(base.join(&rewritten).unwrap().host_str(), Some("shop.example"), "{from}");
+            }
+        }
+        let below = "http://orders.shop-prod.svc/api/internal//evil.test";
+        assert_eq!(rewrite(below, &MAPPING).as_deref(), Some("/internal/orders//evil.test"));
+    }
+
+    #[test]
+    fn empty_prefixes_lead_to_the_root() {
+        let bare = Mapping { upstream_prefix: "/api", caller_prefix: "", ..MAPPING };
+        for (from, to) in [("/api", "/"), ("/api?x", "/?x"), ("/api#x", "/#x")] {
+            assert_eq!(rewrite(from, &bare).as_deref(), Some(to), "{from}");
         }
     }
 }
