@@ -32,7 +32,8 @@ pub struct Destination<'p> {
 /// Which names lead where on one route.
 #[derive(Debug)]
 enum Table {
-    One(Option<Entry>),
+    /// The only one, or why there is none.
+    One(Result<Entry, Refusal>),
     ByName(Names),
     ByNameAndEnvironment(HashMap<Box<str>, HashMap<Box<str>, Entry>>),
 }
@@ -55,7 +56,7 @@ impl RouteIndex {
         let mut shared = Shared::default();
         for (position, route) in outbound.routes.iter().enumerate() {
             if !served(route) {
-                index.tables.push(Table::One(None));
+                index.tables.push(Table::One(Err(unknown_backend(""))));
             } else {
                 index.tables.push(Table::new(outbound, environment, route, &mut shared));
                 index.prefixes.entry(route.path_prefix.as_str().into()).or_insert(position);
@@ -87,7 +88,7 @@ impl RouteIndex {
     pub fn resolve<'p>(&self, route: usize, path: &'p str, below: &'p str) -> Result<Destination<'p>, Refusal> {
         let table = self.tables.get(route).ok_or_else(|| Refusal::new(Code::Internal, "the route has no table"))?;
         let (entry, rest) = match table {
-            Table::One(entry) => (entry.ok_or_else(|| unknown_backend(""))?, below),
+            Table::One(entry) => (entry.clone()?, below),
             Table::ByName(names) => {
                 let (name, rest) = first_segment(below);
                 let entry = names.get(name).ok_or_else(|| unknown_backend(name))?;
@@ -131,7 +132,10 @@ impl Table {
             |key: &String| positions.get(key).map(|target| Entry { target: *target, granted: grants(account, key) });
         let current = |name: &str| outbound.names.get(name)?.get(environment).and_then(entry);
         match (&route.backends, route.environment_selection) {
-            (Backends::One(name), _) => Self::One(current(name)),
+            (Backends::One(name), _) => Self::One(current(name).ok_or_else(|| {
+                let known = outbound.names.contains_key(name);
+                if known { invalid_environment(name, environment) } else { unknown_backend(name) }
+            })),
             (Backends::Named(names), EnvironmentSelection::Current) => {
                 let known = names.iter().filter(|name| outbound.names.contains_key(*name));
                 Self::ByName(Arc::new(known.map(|name| (name.as_str().into(), current(name))).collect()))
@@ -323,6 +327,24 @@ mod tests {
             assert_eq!(index.find(path).map(|(route, _)| route), Some(expected), "{path}");
         }
         assert_eq!(go(&index, "/x/y"), Ok((0, "/x/y", "")));
+    }
+
+    /// An app that is not here is something else than no app.
+    #[test]
+    fn one_backend_may_be_elsewhere() {
+        let one =
+            |prefix: &str, name: &str| route(prefix, Backends::One(name.to_owned()), EnvironmentSelection::Current);
+        let outbound = outbound(vec![one("/stock", "stock"), one("/far", "far"), one("/none", "none")]);
+        let index = RouteIndex::new(&outbound, "prod", |_| true);
+        let refusal = |path: &str| {
+            let (route, below) = index.find(path).unwrap();
+            index.resolve(route, path, below).unwrap_err()
+        };
+        let stock = refusal("/stock/x");
+        assert_eq!(stock.code, Code::InvalidEnvironment);
+        assert_eq!(stock.detail, "Invalid backend environment: stock, prod");
+        assert_eq!(refusal("/far/x").code, Code::InvalidEnvironment);
+        assert_eq!(refusal("/none/x").code, Code::UnknownBackend);
     }
 
     #[test]
