@@ -137,7 +137,7 @@ fn page_of_a_foreign_origin_is_blocked() {
 
 /// Threat H6: nor does it read the answer to a call that needs no preflight.
 #[test]
-fn simple_call_of_a_foreign_origin_reads_nothing() {
+fn simple_foreign_call_reads_nothing() {
     let Some(tree) = or_skip(tree(&[PACKAGE])) else { return };
     let orders = Recorder::start();
     let crosscall = shop(&orders, json!({"allowOrigins": ["https://shop.example"]}));

@@ -182,7 +182,7 @@ fn hop_by_hop_headers_end_here() {
 
 /// Threat H2: the same on the way back.
 #[test]
-fn hop_by_hop_headers_end_on_the_way_back() {
+fn answers_lose_hop_by_hop_headers() {
     let shop = Shop::answering(|_: &Recorded| {
         Answer::ok("x")
             .header("Connection", "X-Mine, X-Request-ID, Content-Length, Content-Type")

@@ -4,22 +4,25 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-/// `CROSSCALL_BIN`, or what `cargo build` makes of the tree with the profile of this test; built once in a process.
+/// `CROSSCALL_BIN`, or what `cargo build` makes of the tree, with the profile and in the target folder of this test;
+/// built once in a process.
 pub(crate) fn path() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY.get_or_init(|| match std::env::var_os("CROSSCALL_BIN") {
-        Some(given) => PathBuf::from(given),
-        None => build(profile()),
-    })
+    BINARY.get_or_init(|| std::env::var_os("CROSSCALL_BIN").map_or_else(build, PathBuf::from))
 }
 
-/// Builds `crosscall` with a profile and returns where it is.
-pub(crate) fn build(profile: &str) -> PathBuf {
-    let output = Command::new(env!("CARGO"))
-        .args(["build", "--package", "crosscall", "--profile", profile, "--message-format", "json-render-diagnostics"])
-        .current_dir(root())
-        .output()
-        .unwrap();
+fn build() -> PathBuf {
+    // This test is `{target}/{profile}/deps/{name}`, the benchmark `{target}/{profile}/{name}`.
+    let own = std::env::current_exe().unwrap();
+    let folder = own.ancestors().skip(1).find(|folder| !folder.ends_with("deps")).unwrap();
+    let profile = match folder.file_name().unwrap().to_str().unwrap() {
+        "debug" => "dev",
+        other => other,
+    };
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["build", "--package", "crosscall", "--message-format", "json-render-diagnostics"]);
+    cargo.args(["--profile", profile, "--target-dir"]).arg(folder.parent().unwrap());
+    let output = cargo.current_dir(root()).output().unwrap();
     assert!(output.status.success(), "cargo build: {}", String::from_utf8_lossy(&output.stderr));
     let messages = String::from_utf8(output.stdout).unwrap();
     let parse = |line: &str| serde_json::from_str::<serde_json::Value>(line).ok();
@@ -33,15 +36,4 @@ pub(crate) fn build(profile: &str) -> PathBuf {
 /// The root of the workspace.
 pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
-}
-
-/// The profile of this test, by the folder it was put in: `{target}/{profile}/deps/{test}`.
-fn profile() -> &'static str {
-    static PROFILE: OnceLock<String> = OnceLock::new();
-    let folder = PROFILE.get_or_init(|| {
-        let test = std::env::current_exe().unwrap();
-        let folders = test.ancestors().skip(1).filter(|folder| !folder.ends_with("deps"));
-        folders.map(|folder| folder.file_name().unwrap().to_str().unwrap().to_owned()).next().unwrap()
-    });
-    if folder == "debug" { "dev" } else { folder }
 }
