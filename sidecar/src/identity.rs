@@ -155,3 +155,62 @@ impl Passwords {
         tokio::task::spawn_blocking(check).await.map_err(|_| overloaded())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sidecar_policy::config::BasicUser;
+
+    /// bcrypt of `password`, cost 10.
+    const HASH: &str = "$2b$10$n4AOSbZDS01yyVI/28lv6eOt6C8ASTJb0tXnjErKvNMOjbiMKXuX6";
+
+    fn people() -> Arc<People> {
+        let user = BasicUser { hash: HASH.into(), roles: ["ROLE_USER".to_owned()].into() };
+        let provider = Provider::Basic { realm: "people".into(), users: [("Alice".to_owned(), user)].into() };
+        Arc::new(People::new("people", &provider).unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_right_password_is_remembered() {
+        let rare = Rare::default();
+        let passwords = Passwords::new(Gate::new(), rare.clone());
+        let people = people();
+        for _ in 0..3 {
+            let caller = passwords.check(&people, "Alice", &"abcdef123456".into()).await.unwrap().unwrap();
+            assert_eq!(caller.subject, "Alice");
+        }
+        assert_eq!(rare.password_checks.get_or_create(&vec![("result", "right")]).get(), 1);
+        for _ in 0..2 {
+            assert!(passwords.check(&people, "Alice", &"wrong".into()).await.unwrap().is_none());
+        }
+        assert_eq!(rare.password_checks.get_or_create(&vec![("result", "wrong")]).get(), 2);
+    }
+
+    /// Threat D1: a caller that goes away does not make room for another hash.
+    #[tokio::test]
+    async fn the_gate_is_held_until_the_hash_is_done() {
+        let gate = Gate::new();
+        let free = gate.at_once.available_permits();
+        let passwords = Passwords::new(Arc::clone(&gate), Rare::default());
+        let (people, password) = (people(), "wrong".into());
+        {
+            let mut check = Box::pin(passwords.check(&people, "Alice", &password));
+            while gate.at_once.available_permits() == free {
+                assert!(poll_once(check.as_mut()).await.is_none());
+            }
+        }
+        assert_eq!(gate.at_once.available_permits(), free - 1);
+        while gate.at_once.available_permits() < free {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Polls once.
+    async fn poll_once<F: Future + Unpin>(future: F) -> Option<F::Output> {
+        tokio::select! {
+            biased;
+            done = future => Some(done),
+            () = tokio::task::yield_now() => None,
+        }
+    }
+}

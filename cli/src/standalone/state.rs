@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crds::EnvName;
 use operator_compile::{Key, Settings};
+use rustix::process::{Resource, Rlimit, setrlimit};
 use sidecar::{AppKey, Listeners, Options, Sidecar};
 use sidecar_policy::config::Config;
 
@@ -23,7 +24,7 @@ use crate::standalone::{configs, table};
 use crate::terminal::Terminal;
 
 /// How long calls under way may take when the process ends.
-const DRAIN: Duration = Duration::from_secs(10);
+const DRAIN: Duration = Duration::from_secs(30);
 
 /// A running standalone mode.
 pub(crate) struct Standalone {
@@ -168,6 +169,14 @@ impl Now {
 
 // === impl Standalone ===
 
+/// Keys and passwords are in memory: a crash must not write them to a disk.
+fn forbid_core_dumps() {
+    let none = Rlimit { current: Some(0), maximum: Some(0) };
+    if let Err(error) = setrlimit(Resource::Core, none) {
+        tracing::warn!(%error, "core dumps cannot be forbidden: a crash may write secrets to a disk");
+    }
+}
+
 impl Standalone {
     /// Reads the files and serves them; every listener serves once this returns.
     pub(crate) fn start(
@@ -175,6 +184,7 @@ impl Standalone {
         args: &ServeArgs,
         access_log: sidecar::AccessLog,
     ) -> Result<Self, StartError> {
+        forbid_core_dumps();
         let plan = Plan::new(paths, args)?;
         let mut now = plan.next(load::read(&plan.paths)?, None)?;
         plan.flags.check(&needed(&now.configs))?;

@@ -38,6 +38,17 @@ async fn signals_end_it_cleanly() {
     }
 }
 
+/// Threat J5: a crash writes no secret to a disk.
+#[tokio::test]
+async fn no_core_is_ever_dumped() {
+    let shop = Shop::new();
+    let mut process = shop.serve(&[]);
+    process.address("outbound");
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", process.id())).unwrap();
+    let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+    assert_eq!(core.split_whitespace().skip(4).take(2).collect::<Vec<_>>(), ["0", "0"], "{core}");
+}
+
 #[tokio::test]
 async fn changed_files_take_effect() {
     let shop = Shop::new();
