@@ -214,10 +214,11 @@ impl Upload {
 
     fn step(&self, ended: bool) {
         self.moved.set(Instant::now());
-        if ended && !self.done.replace(true) {
-            if let Some(connection) = &self.connection {
-                connection.expect_head();
-            }
+        if ended
+            && !self.done.replace(true)
+            && let Some(connection) = &self.connection
+        {
+            connection.expect_head();
         }
     }
 

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 use quick_cache::unsync::Cache;
@@ -19,6 +20,9 @@ use crate::worker::{Worker, unix_time};
 
 /// Tokens to send and callers verified, kept per app and worker.
 const CAPACITY: usize = 10_000;
+
+/// How long a call waits for a token that has to be made or asked for.
+const TOKEN_PATIENCE: Duration = Duration::from_secs(10);
 
 /// One worker's view of an app.
 pub(crate) struct App {
@@ -110,7 +114,11 @@ impl App {
         {
             return Ok(held.token.header.clone());
         }
-        let token = route.tokens.token(call).await?;
+        let made = tokio::time::timeout(TOKEN_PATIENCE, route.tokens.token(call)).await;
+        let token = made.map_err(|_| AuthorizerError::Authorization {
+            status: 504,
+            message: format!("no token in {} s", TOKEN_PATIENCE.as_secs()),
+        })??;
         // A copy of its own, so that workers do not count references to the same bytes.
         let mut header = HeaderValue::from_bytes(token.header.as_bytes()).unwrap_or_else(|_| token.header.clone());
         header.set_sensitive(true);
