@@ -311,3 +311,19 @@ fn location_becomes_the_callers_path() {
         "an internal name leaks"
     );
 }
+
+/// Threat R5: what an outsider reads about a failure names no address inside.
+#[test]
+fn outsiders_never_read_internal_addresses() {
+    let manifests = file(&[
+        Manifest::namespace("shop-local", "local"),
+        Manifest::account("shop-local", "fr-api", &["gone"]),
+        Manifest::exposed("shop-local", "fr-api", "here", &["gone"], json!({"anonymous": "Allow"})),
+        // Nobody listens there.
+        Manifest::direct_app("shop-local", "gone", 1),
+    ]);
+    let crosscall = Serve::new(manifests).start();
+    let response = Call::get("/here/gone/x").to(crosscall.exposed("fr-api"));
+    response.assert_problem(502, "upstream_unreachable");
+    assert!(!response.text().contains("127.0.0.1"), "{}", response.text());
+}
