@@ -44,6 +44,10 @@ codes! {
     InvalidHost => "invalid_host", BAD_REQUEST, "The Host header is not valid";
     /// A header that another server could read as one of the sidecar's own.
     AmbiguousHeader => "ambiguous_header", BAD_REQUEST, "A header name is ambiguous";
+    /// The body of the request broke off, or is not framed as HTTP says.
+    RequestBroken => "request_broken", BAD_REQUEST, "The request broke off";
+    /// No byte of the request's body came for too long.
+    RequestTimeout => "request_timeout", REQUEST_TIMEOUT, "The request took too long";
     /// TRACE, CONNECT or an over-long method.
     MethodNotAllowed => "method_not_allowed", METHOD_NOT_ALLOWED, "The method is not allowed";
     /// The route is switched off, or there is none at all.

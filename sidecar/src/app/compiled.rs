@@ -219,8 +219,9 @@ impl Target {
             let name = server_name(target.tls.as_ref(), &base.host.to_string()).map_err(|error| fail(key, error))?;
             tls = Some((Arc::new(config), name));
         }
-        let identity = format!("{origin} {:?}", target.tls);
-        let endpoint = Endpoint { base, host, origin, tls, policy: UrlPolicy { allow_loopback: literal } };
+        let identity = format!("{key} {origin} {:?}", target.tls);
+        let endpoint =
+            Endpoint { name: key.to_owned(), base, host, origin, tls, policy: UrlPolicy { allow_loopback: literal } };
         Ok(Self { key: key.into(), endpoint, identity })
     }
 }

@@ -1,6 +1,6 @@
 //! The one place where a refusal becomes an answer: a problem document (RFC 9457).
 
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response};
 use serde::Serialize;
 use sidecar_policy::code::{Code, Refusal};
@@ -54,6 +54,10 @@ pub(crate) fn answer(
         }
         Code::MethodNotAllowed => {
             headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
+        }
+        // What follows on the connection may not begin where it seems to.
+        Code::InvalidPath | Code::InvalidHost | Code::AmbiguousHeader | Code::RequestBroken | Code::RequestTimeout => {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         _ => {}
     }

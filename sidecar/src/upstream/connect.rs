@@ -29,6 +29,8 @@ pub(crate) struct Sender {
 /// Where an app is, and how a connection to it is made.
 #[derive(Clone, Debug)]
 pub(crate) struct Endpoint {
+    /// `{app}.{environment}`: what callers may read. Where the app is stays between the sidecar and its log.
+    pub(crate) name: String,
     pub(crate) base: BaseUrl,
     /// The value of `Host`.
     pub(crate) host: HeaderValue,
@@ -52,7 +54,8 @@ impl Endpoint {
             Some((config, name)) => {
                 let connector = TlsConnector::from(Arc::clone(config));
                 let stream = connector.connect(name.clone(), stream).await.map_err(|error| {
-                    Refusal::new(Code::UpstreamTls, format!("TLS to {} failed: {error}", self.origin))
+                    tracing::debug!(origin = %self.origin, %error, "TLS to an app failed");
+                    Refusal::new(Code::UpstreamTls, format!("TLS to {} failed: {}", self.name, tls_hint(&error)))
                 })?;
                 handshake(stream).await
             }
@@ -70,19 +73,22 @@ impl Endpoint {
             }
             match TcpStream::connect(address).await {
                 Ok(stream) => return Ok(stream),
-                Err(error) => last = Some(error),
+                Err(error) => {
+                    tracing::debug!(origin = %self.origin, %address, %error, "an app takes no connection");
+                    last = Some(error);
+                }
             }
         }
         Err(match last {
             Some(error) => Refusal::new(
                 Code::UpstreamUnreachable,
-                format!("{} does not take a connection: {}", self.origin, error.kind()),
+                format!("{} does not take a connection: {}", self.name, error.kind()),
             ),
             None if refused => Refusal::new(
                 Code::UpstreamAddressRefused,
-                format!("{} resolves to an address that calls may not go to", self.origin),
+                format!("{} resolves to an address that calls may not go to", self.name),
             ),
-            None => Refusal::new(Code::UpstreamUnreachable, format!("{} has no address", self.origin)),
+            None => Refusal::new(Code::UpstreamUnreachable, format!("{} has no address", self.name)),
         })
     }
 
@@ -94,10 +100,8 @@ impl Endpoint {
         };
         let found = tokio::net::lookup_host((name, self.base.port)).await;
         found.map(Iterator::collect).map_err(|error| {
-            Refusal::new(
-                Code::UpstreamUnreachable,
-                format!("the name of {} does not resolve: {}", self.origin, error.kind()),
-            )
+            tracing::debug!(origin = %self.origin, %error, "the name of an app does not resolve");
+            Refusal::new(Code::UpstreamUnreachable, format!("the host name of {} does not resolve", self.name))
         })
     }
 }
@@ -118,6 +122,24 @@ where
         }
     });
     Ok(Sender { requests, driver: driver.abort_handle() })
+}
+
+/// What to do about a failed handshake, without a name or an address.
+fn tls_hint(error: &std::io::Error) -> &'static str {
+    use rustls::{CertificateError as Certificate, Error};
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
+    match inner {
+        Some(Error::InvalidCertificate(reason)) => match reason {
+            Certificate::UnknownIssuer => "the issuer of its certificate is not trusted: see tls.caBundle",
+            Certificate::Expired | Certificate::ExpiredContext { .. } => "its certificate has expired",
+            Certificate::NotValidForName | Certificate::NotValidForNameContext { .. } => {
+                "its certificate is for another name: see tls.serverName"
+            }
+            _ => "its certificate is not accepted",
+        },
+        Some(_) => "it does not speak TLS as it should",
+        None => "the connection broke off",
+    }
 }
 
 // === impl Sender ===

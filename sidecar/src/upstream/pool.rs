@@ -64,7 +64,7 @@ impl Pool {
             Ok(opened) => opened,
             Err(_) => Err(Refusal::new(
                 Code::UpstreamTimeout,
-                format!("{} took no connection in {} ms", self.endpoint.origin, limit.as_millis()),
+                format!("{} took no connection in {} ms", self.endpoint.name, limit.as_millis()),
             )),
         };
         let result = if opened.is_ok() { "ok" } else { "error" };

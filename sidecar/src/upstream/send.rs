@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::connect::Sender;
 use super::{Expectation, Pool};
-use crate::body::{RequestBody, ResponseBody, Upload};
+use crate::body::{BodyError, RequestBody, ResponseBody, Upload};
 use crate::server::ConnectionState;
 
 /// A request ready to go.
@@ -74,7 +74,7 @@ pub(crate) async fn send(pool: &Rc<Pool>, outgoing: Outgoing) -> Result<Answered
     match attempt(&mut sender, request, &upload, timeouts).await {
         Ok(response) => Ok(Answered { response: lend(pool, sender, response, upload, timeouts), spare }),
         Err(Failure::Unsent(_)) => {
-            Err(Refusal::new(Code::UpstreamBroken, format!("{} closed the connection", pool.endpoint.origin)))
+            Err(Refusal::new(Code::UpstreamBroken, format!("{} closed the connection", pool.endpoint.name)))
         }
         Err(Failure::Sent(error)) => Err(broken(pool, &error)),
         Err(Failure::TooLate) => Err(too_late(pool, &upload, timeouts)),
@@ -135,31 +135,44 @@ fn copy_of(parts: &Parts) -> Parts {
 }
 
 fn broken(pool: &Pool, error: &hyper::Error) -> Refusal {
+    if let Some(refusal) = callers_fault(error) {
+        return refusal;
+    }
     let what = if error.is_incomplete_message() {
         "closed the connection before it answered"
     } else if error.is_parse() {
         "answered something that is not HTTP"
-    } else if error.is_user() {
-        "did not get the whole request: the caller broke off"
     } else {
         "broke off the connection"
     };
-    Refusal::new(Code::UpstreamBroken, format!("{} {what}", pool.endpoint.origin))
+    Refusal::new(Code::UpstreamBroken, format!("{} {what}", pool.endpoint.name))
+}
+
+/// A request whose body failed on its way in is no fault of the app.
+fn callers_fault(error: &hyper::Error) -> Option<Refusal> {
+    let body = std::error::Error::source(error).and_then(|source| source.downcast_ref::<BodyError>())?;
+    Some(match body {
+        BodyError::Idle(limit) => stalled(limit.as_millis()),
+        BodyError::Broken(_) => Refusal::new(
+            Code::RequestBroken,
+            "the body of the request broke off, or its chunks are not framed as RFC 9112 says",
+        ),
+    })
+}
+
+fn stalled(millis: impl std::fmt::Display) -> Refusal {
+    Refusal::new(Code::RequestTimeout, format!("no byte of the request came for {millis} ms (timeouts.idle)"))
 }
 
 fn unasked(pool: &Pool) -> Refusal {
-    let detail = format!("{} changed to another protocol without being asked", pool.endpoint.origin);
+    let detail = format!("{} changed to another protocol without being asked", pool.endpoint.name);
     Refusal::new(Code::UpstreamBroken, detail)
 }
 
 fn too_late(pool: &Pool, upload: &Upload, timeouts: Timeouts) -> Refusal {
-    let origin = &pool.endpoint.origin;
-    Refusal::new(
-        Code::UpstreamTimeout,
-        if upload.is_done() {
-            format!("{origin} sent no answer in {} ms (timeouts.request)", timeouts.request_ms)
-        } else {
-            format!("no byte of the request moved for {} ms (timeouts.idle)", timeouts.idle_ms)
-        },
-    )
+    if !upload.is_done() {
+        return stalled(timeouts.idle_ms);
+    }
+    let detail = format!("{} sent no answer in {} ms (timeouts.request)", pool.endpoint.name, timeouts.request_ms);
+    Refusal::new(Code::UpstreamTimeout, detail)
 }
