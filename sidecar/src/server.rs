@@ -3,6 +3,8 @@
 mod admin;
 mod bind;
 mod connection;
+mod listeners;
+mod listening;
 mod shared;
 mod sidecar;
 mod slot;

@@ -1,6 +1,7 @@
 //! The admin address: probes and metrics for everybody, the rest on loopback.
 
 use std::convert::Infallible;
+use std::io;
 use std::net::TcpListener as StdListener;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -18,33 +19,36 @@ use sidecar_policy::config::{Config, Credential};
 use sidecar_policy::jwt::SigningKey;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
+use super::listening;
 use super::shared::Shared;
 
 const HEAD_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
 
-/// Serves until it is told to stop.
-pub(super) async fn serve(shared: Arc<Shared>, listeners: Vec<StdListener>, mut stop: watch::Receiver<bool>) {
+/// Serves until it is told to stop. An error is the end of a listener that should go on.
+pub(super) async fn serve(
+    shared: Arc<Shared>,
+    listeners: Vec<StdListener>,
+    mut stop: watch::Receiver<bool>,
+) -> io::Result<()> {
+    let mut accepting = JoinSet::new();
     for listener in listeners {
-        match TcpListener::from_std(listener) {
-            Ok(listener) => {
-                tokio::task::spawn_local(accept(Arc::clone(&shared), listener));
-            }
-            Err(error) => tracing::error!(%error, "the admin address cannot be served"),
-        }
+        accepting.spawn_local(accept(Arc::clone(&shared), TcpListener::from_std(listener)?));
     }
-    // The tasks end with the runtime, which ends when this returns. An error means that the process is ending.
-    let _ = stop.wait_for(|stop| *stop).await;
+    // The tasks end with the runtime, which ends when this returns.
+    tokio::select! {
+        // An error means that the process is ending.
+        _ = stop.wait_for(|stop| *stop) => Ok(()),
+        Some(ended) = accepting.join_next() => ended?.map(|never| match never {}),
+    }
 }
 
-async fn accept(shared: Arc<Shared>, listener: TcpListener) {
+async fn accept(shared: Arc<Shared>, listener: TcpListener) -> io::Result<Infallible> {
     let full = listener.local_addr().is_ok_and(|address| address.ip().is_loopback());
     let shared = Rc::new(shared);
     loop {
-        let Ok((stream, _)) = listener.accept().await else {
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-            continue;
-        };
+        let stream = listening::accept(&listener).await?;
         let shared = Rc::clone(&shared);
         let service = service_fn(move |request| {
             let answer = answer(&shared, full, &request);

@@ -5,35 +5,40 @@ use std::net::{SocketAddr, TcpListener};
 use socket2::{Domain, Protocol, Socket, Type};
 
 /// Connections that wait to be accepted.
-const BACKLOG: i32 = 4096;
+pub(super) const BACKLOG: i32 = 4096;
 
 /// As many sockets on one address as there are workers; the kernel spreads connections over them.
 pub(super) fn bind(address: SocketAddr, workers: usize) -> std::io::Result<(SocketAddr, Vec<TcpListener>)> {
-    if workers <= 1 {
-        let listener = one(address, false)?;
-        return Ok((listener.local_addr()?, vec![listener]));
-    }
     // Sockets that share an address share it with any process of the same user. A first one that does not share makes
-    // sure that the address is free.
-    let first = one(address, false)?;
-    let address = first.local_addr()?;
+    // sure that the address is free. With several workers it never listens, so that nobody is let in by it.
+    let first = bound(address, false)?;
+    let address = first.local_addr()?.as_socket().unwrap_or(address);
+    if workers <= 1 {
+        return Ok((address, vec![listen(first)?]));
+    }
     drop(first);
-    let all: std::io::Result<Vec<_>> = (0..workers).map(|_| one(address, true)).collect();
+    let all: std::io::Result<Vec<_>> = (0..workers).map(|_| listen(bound(address, true)?)).collect();
     Ok((address, all?))
 }
 
-fn one(address: SocketAddr, shared: bool) -> std::io::Result<TcpListener> {
+fn bound(address: SocketAddr, shared: bool) -> std::io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(shared)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
+    Ok(socket)
+}
+
+fn listen(socket: Socket) -> std::io::Result<TcpListener> {
     socket.listen(BACKLOG)?;
     Ok(socket.into())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
+
     use super::*;
 
     #[test]
@@ -49,6 +54,32 @@ mod tests {
             let (address, _held) = bind("127.0.0.1:0".parse().unwrap(), workers).unwrap();
             assert!(bind(address, 1).is_err());
             assert!(bind(address, 2).is_err());
+        }
+    }
+
+    #[test]
+    fn callers_are_let_in_for_good() {
+        for _ in 0..200 {
+            let (address, _) = bind("127.0.0.1:0".parse().unwrap(), 1).unwrap();
+            let caller = std::thread::spawn(move || {
+                loop {
+                    // From another address: a socket could reach itself otherwise.
+                    let mut caller = bound("127.0.0.2:0".parse().unwrap(), false).unwrap();
+                    caller.set_nonblocking(false).unwrap();
+                    if caller.connect(&address.into()).is_ok() {
+                        return caller.read(&mut [0]).unwrap();
+                    }
+                }
+            });
+            let (_, listeners) = bind(address, 2).unwrap();
+            while !caller.is_finished() {
+                for listener in &listeners {
+                    if let Ok((mut accepted, _)) = listener.accept() {
+                        accepted.write_all(b"x").unwrap();
+                    }
+                }
+            }
+            assert_eq!(caller.join().unwrap(), 1);
         }
     }
 }

@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use sidecar_policy::config::Config;
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 
+use super::listeners::{Bound, Name, Plan};
 use super::shared::Shared;
 use super::thread::{Apply, Command, run, runtime};
 use super::{admin, bind};
@@ -19,6 +22,9 @@ use crate::seeing::access_log::Sink;
 use crate::seeing::metrics::Metrics;
 use crate::worker::Worker;
 
+/// How long the access log has for its last lines.
+const LAST_LINES: Duration = Duration::from_secs(1);
+
 /// A running sidecar: its workers and its admin address.
 pub struct Sidecar {
     options: Options,
@@ -28,15 +34,10 @@ pub struct Sidecar {
     log_thread: Option<JoinHandle<()>>,
     admin: Vec<SocketAddr>,
     stop_admin: watch::Sender<bool>,
-    listening: Mutex<BTreeMap<(AppKey, Kind), Bound>>,
+    /// By worker: sockets are registered here before anything changes.
+    runtimes: Vec<Handle>,
+    listening: Mutex<BTreeMap<Name, Bound>>,
     ended: watch::Receiver<Option<String>>,
-}
-
-/// A listener, as it was asked for and as it is.
-#[derive(Clone, Copy)]
-struct Bound {
-    asked: SocketAddr,
-    address: SocketAddr,
 }
 
 /// Why a sidecar does not start.
@@ -103,21 +104,22 @@ impl Sidecar {
         let (end, ended) = watch::channel(None);
         let end = Arc::new(end);
         let gate = Gate::new();
-        let (mut workers, mut threads) = (Vec::new(), Vec::new());
+        let (mut workers, mut threads, mut runtimes) = (Vec::new(), Vec::new(), Vec::new());
         for number in 0..options.workers.max(1) {
             let (commands, receiver) = mpsc::unbounded_channel();
             let (metrics, log, gate) = (shared.metrics.clone(), log.clone(), Arc::clone(&gate));
-            let thread = spawn(format!("worker-{number}"), &end, async move || {
-                run(Worker::new(metrics, log, gate), receiver).await;
-            });
-            threads.push(thread.map_err(StartError::Thread)?);
+            let body = async move || run(Worker::new(metrics, log, gate), receiver).await;
+            let (thread, runtime) = spawn(format!("worker-{number}"), &end, body).map_err(StartError::Thread)?;
+            threads.push(thread);
+            runtimes.push(runtime);
             workers.push(commands);
         }
         let (stop_admin, stopped) = watch::channel(false);
         let (admin, sockets) = bind_admin(&options.admin)?;
         let known = Arc::clone(&shared);
-        let thread = spawn("admin".to_owned(), &end, async move || admin::serve(known, sockets, stopped).await);
-        threads.push(thread.map_err(StartError::Thread)?);
+        let body = async move || admin::serve(known, sockets, stopped).await;
+        let (thread, _) = spawn("admin".to_owned(), &end, body).map_err(StartError::Thread)?;
+        threads.push(thread);
         let threads = Mutex::new(threads);
         let sidecar = Self {
             options,
@@ -127,6 +129,7 @@ impl Sidecar {
             log_thread,
             admin,
             stop_admin,
+            runtimes,
             listening: Mutex::default(),
             ended,
         };
@@ -176,7 +179,8 @@ impl Sidecar {
         }
     }
 
-    /// Takes nothing new, lets requests under way finish for as long as the drain time, and ends.
+    /// Takes nothing new, lets requests under way finish for as long as the drain time, and ends. Callers whose
+    /// connections are idle have a while to send one more request each, whose answer tells them that it was the last.
     pub fn shutdown(self) {
         self.shared.set_ready(false);
         for worker in &self.workers {
@@ -192,11 +196,11 @@ impl Sidecar {
         if let Some(admin) = admin {
             let _ = admin.join();
         }
-        // The log's thread ends with the last sink, which the metrics hold.
+        // The log's thread ends with the last sink, which the metrics hold. It may be stuck with its reader.
         let Self { shared, log_thread, .. } = self;
         drop(shared);
         if let Some(thread) = log_thread {
-            let _ = thread.join();
+            join(thread, LAST_LINES);
         }
     }
 
@@ -222,17 +226,16 @@ impl Sidecar {
             apps.insert(key, compiled);
         }
         let apps = Arc::new(apps);
-        let (next, mut opened) = self.open(listeners, &listening)?;
-        let closed: Vec<_> = listening.keys().filter(|name| !next.contains_key(*name)).cloned().collect();
+        let Plan { next, opened, passed, closed } = Plan::new(listeners, &listening, &self.runtimes)?;
         let (done, acknowledged) = std::sync::mpsc::channel();
-        for worker in &self.workers {
-            let opened = opened.iter_mut().filter_map(|(name, sockets)| Some((name.clone(), sockets.pop()?))).collect();
-            let apply = Apply { apps: Arc::clone(&apps), opened, closed: closed.clone(), done: done.clone() };
+        for (worker, opened) in self.workers.iter().zip(opened) {
+            let (apps, passed, closed, done) = (Arc::clone(&apps), passed.clone(), closed.clone(), done.clone());
+            let apply = Apply { apps, opened, passed, closed, done };
             worker.send(Command::Apply(apply)).map_err(|_| ApplyError::Worker)?;
         }
         drop(done);
         for _ in &self.workers {
-            acknowledged.recv().ok().and_then(Result::ok).ok_or(ApplyError::Worker)?;
+            acknowledged.recv().map_err(|_| ApplyError::Worker)?;
         }
         self.note_unverified(&apps);
         self.shared.set_apps(apps);
@@ -245,32 +248,6 @@ impl Sidecar {
         compiled
             .map(Arc::new)
             .map_err(|why: CompileError| ApplyError::Config { app: key.clone(), why: why.to_string() })
-    }
-
-    /// The listeners that are to be, and sockets for the new ones.
-    #[allow(clippy::type_complexity, reason = "names and sockets, used once")]
-    fn open(
-        &self,
-        listeners: &Listeners,
-        listening: &BTreeMap<(AppKey, Kind), Bound>,
-    ) -> Result<(BTreeMap<(AppKey, Kind), Bound>, Vec<((AppKey, Kind), Vec<TcpListener>)>), ApplyError> {
-        let (mut next, mut opened) = (BTreeMap::new(), Vec::new());
-        for (name, asked) in &listeners.addresses {
-            if let Some(bound) = listening.get(name).filter(|bound| bound.asked == *asked) {
-                next.insert(name.clone(), *bound);
-                continue;
-            }
-            let (app, kind) = name.clone();
-            let (address, sockets) = bind::bind(*asked, self.workers.len()).map_err(|source| ApplyError::Bind {
-                app,
-                kind,
-                address: *asked,
-                source,
-            })?;
-            next.insert(name.clone(), Bound { asked: *asked, address });
-            opened.push((name.clone(), sockets));
-        }
-        Ok((next, opened))
     }
 
     /// Says loudly where certificates are not verified.
@@ -299,24 +276,46 @@ fn bind_admin(addresses: &[SocketAddr]) -> Result<(Vec<SocketAddr>, Vec<TcpListe
     Ok(all)
 }
 
-/// A thread with a runtime of its own. When it ends in a panic, the process is told.
-fn spawn<F>(name: String, end: &Arc<watch::Sender<Option<String>>>, body: F) -> std::io::Result<JoinHandle<()>>
+/// A thread with a runtime of its own. When it ends in a panic or an error, the process is told.
+fn spawn<F>(
+    name: String,
+    end: &Arc<watch::Sender<Option<String>>>,
+    body: F,
+) -> std::io::Result<(JoinHandle<()>, Handle)>
 where
-    F: AsyncFnOnce() + Send + 'static,
+    F: AsyncFnOnce() -> std::io::Result<()> + Send + 'static,
 {
-    let runtime_error = |error: std::io::Error| tracing::error!(%error, "a runtime could not be started");
     let guard = Ended { name: name.clone(), end: Arc::clone(end) };
-    std::thread::Builder::new().name(name).spawn(move || {
+    let (built, building) = std::sync::mpsc::channel();
+    let thread = std::thread::Builder::new().name(name).spawn(move || {
         let guard = guard;
-        match runtime() {
-            Ok(runtime) => {
-                runtime.block_on(body());
-                // It was told to end.
-                std::mem::forget(guard);
-            }
-            Err(error) => runtime_error(error),
+        let runtime = runtime();
+        // The one who waits for it is below.
+        let _ = built.send(runtime.as_ref().map(|runtime| runtime.handle().clone()).map_err(std::io::Error::kind));
+        let Ok(runtime) = runtime else { return };
+        let ended = runtime.block_on(body());
+        // Not waited for: a name that is looked up, a password that is checked.
+        runtime.shutdown_background();
+        match ended {
+            // It was told to end.
+            Ok(()) => std::mem::forget(guard),
+            Err(error) => tracing::error!(%error, "a thread cannot go on"),
         }
-    })
+    })?;
+    let runtime = building.recv().map_err(std::io::Error::other)?;
+    Ok((thread, runtime?))
+}
+
+/// Waits for a thread that may never end.
+fn join(thread: JoinHandle<()>, limit: Duration) {
+    let (ended, ending) = std::sync::mpsc::channel();
+    let waiting = std::thread::Builder::new().name("last-lines".to_owned()).spawn(move || {
+        let _ = thread.join();
+        let _ = ended.send(());
+    });
+    if waiting.is_err() || ending.recv_timeout(limit).is_err() {
+        tracing::warn!("the last lines of the access log were not taken");
+    }
 }
 
 /// Dropped by a thread that ends unasked.

@@ -1,27 +1,30 @@
 //! A worker's thread: its runtime, its listeners, and what it is told.
 
-use std::cell::Cell;
 use std::collections::HashMap;
-use std::net::TcpListener as StdListener;
+use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use super::Slot;
+use super::listeners::Name;
+use super::listening::Listening;
 use super::shared::Apps;
 use crate::app::App;
-use crate::options::{AppKey, Kind};
+use crate::options::AppKey;
 use crate::worker::Worker;
 
 /// How often idle connections are looked through.
 const SWEEP: Duration = Duration::from_secs(10);
-/// How long a listener waits when the process is out of file descriptors.
-const OUT_OF_FILES: Duration = Duration::from_millis(50);
+/// How long callers whose connections are idle have to send one more request, and learn from its answer that the
+/// connection ends.
+const GRACE: Duration = Duration::from_secs(2);
 
 /// What a worker is told.
 pub(super) enum Command {
@@ -31,55 +34,56 @@ pub(super) enum Command {
     Stop(Duration),
 }
 
+/// What changes. Nothing of it can fail.
 pub(super) struct Apply {
     pub(super) apps: Apps,
-    /// New listeners.
-    pub(super) opened: Vec<((AppKey, Kind), StdListener)>,
+    /// New listeners, registered with this worker's runtime.
+    pub(super) opened: Vec<(Name, TcpListener)>,
+    /// Listeners that are another's from now on: from, to.
+    pub(super) passed: Vec<(Name, Name)>,
     /// Listeners that are no longer wanted.
-    pub(super) closed: Vec<(AppKey, Kind)>,
+    pub(super) closed: Vec<Name>,
     /// Told when it holds.
-    pub(super) done: std::sync::mpsc::Sender<std::io::Result<()>>,
+    pub(super) done: std::sync::mpsc::Sender<()>,
 }
 
 /// What the loop of a worker holds.
 struct State {
     worker: Rc<Worker>,
     views: HashMap<AppKey, Rc<App>>,
-    listeners: HashMap<(AppKey, Kind), Listening>,
-    drain: watch::Sender<bool>,
-    open: Rc<Cell<usize>>,
-}
-
-struct Listening {
-    slot: Rc<Slot>,
-    accepting: JoinHandle<()>,
-    /// Stops this listener alone.
-    stop: watch::Sender<bool>,
+    listeners: HashMap<Name, Listening>,
+    /// The loops of the listeners.
+    accepting: JoinSet<io::Result<()>>,
+    /// What the connections still have whose listener has gone.
+    retired: Vec<(AppKey, Rc<Slot>)>,
+    /// Connections that are open.
+    open: Rc<watch::Sender<usize>>,
 }
 
 /// A runtime for one thread.
-pub(super) fn runtime() -> std::io::Result<LocalRuntime> {
+pub(super) fn runtime() -> io::Result<LocalRuntime> {
     Builder::new_current_thread().enable_all().build_local(LocalOptions::default())
 }
 
-/// Does what it is told until it is told to stop.
-pub(super) async fn run(worker: Rc<Worker>, mut commands: mpsc::UnboundedReceiver<Command>) {
-    let (drain, _) = watch::channel(false);
-    let mut state = State { worker, views: HashMap::new(), listeners: HashMap::new(), drain, open: Rc::default() };
+/// Does what it is told until it is told to stop. An error is the end of a listener that should go on.
+pub(super) async fn run(worker: Rc<Worker>, mut commands: mpsc::UnboundedReceiver<Command>) -> io::Result<()> {
+    let mut state = State::new(worker);
     let mut sweep = tokio::time::interval(SWEEP);
     loop {
         tokio::select! {
             command = commands.recv() => match command {
-                Some(Command::Apply(apply)) => {
-                    let done = apply.done.clone();
-                    let applied = state.apply(apply);
-                    // Nobody listens any more when the process ends.
-                    let _ = done.send(applied);
+                Some(Command::Apply(apply)) => state.apply(apply),
+                Some(Command::Stop(limit)) => {
+                    state.stop(limit).await;
+                    return Ok(());
                 }
-                Some(Command::Stop(limit)) => return state.stop(limit).await,
-                None => return state.stop(Duration::ZERO).await,
+                None => {
+                    state.stop(Duration::ZERO).await;
+                    return Ok(());
+                }
             },
-            _ = sweep.tick() => state.worker.sweep(),
+            Some(ended) = state.accepting.join_next() => ended??,
+            _ = sweep.tick() => state.sweep(),
         }
     }
 }
@@ -87,8 +91,42 @@ pub(super) async fn run(worker: Rc<Worker>, mut commands: mpsc::UnboundedReceive
 // === impl State ===
 
 impl State {
-    fn apply(&mut self, apply: Apply) -> std::io::Result<()> {
-        let Apply { apps, opened, closed, .. } = apply;
+    fn new(worker: Rc<Worker>) -> Self {
+        let (open, _) = watch::channel(0);
+        Self {
+            worker,
+            views: HashMap::new(),
+            listeners: HashMap::new(),
+            accepting: JoinSet::new(),
+            retired: Vec::new(),
+            open: Rc::new(open),
+        }
+    }
+
+    fn apply(&mut self, apply: Apply) {
+        let Apply { apps, opened, passed, closed, done } = apply;
+        self.view(&apps);
+        let grace = Instant::now() + GRACE;
+        for name in closed {
+            if let Some(listening) = self.take(&name, grace) {
+                listening.stop();
+            }
+        }
+        // All are taken before one is given: two apps may change places.
+        let passed: Vec<_> = passed.into_iter().filter_map(|(from, to)| Some((to, self.take(&from, grace)?))).collect();
+        for ((key, kind), listening) in passed {
+            listening.pass_to(Slot::new(&key, kind));
+            self.listeners.insert((key, kind), listening);
+        }
+        for (name, listener) in opened {
+            self.listen(name, listener);
+        }
+        self.fill();
+        // Nobody listens any more when the process ends.
+        let _ = done.send(());
+    }
+
+    fn view(&mut self, apps: &Apps) {
         let mut views = HashMap::new();
         for (key, compiled) in apps.iter() {
             let kept = self.views.get(key).filter(|view| Arc::ptr_eq(&view.compiled, compiled));
@@ -96,131 +134,89 @@ impl State {
             views.insert(key.clone(), view);
         }
         self.views = views;
-        for listener in closed {
-            if let Some(listening) = self.listeners.remove(&listener) {
-                listening.slot.set(None);
-                listening.stop.send_replace(true);
+    }
+
+    /// Its connections are led to their end.
+    fn take(&mut self, name: &Name, grace: Instant) -> Option<Listening> {
+        let listening = self.listeners.remove(name)?;
+        let slot = listening.slot();
+        slot.retire(grace);
+        self.retired.push((name.0.clone(), slot));
+        Some(listening)
+    }
+
+    fn listen(&mut self, name: Name, listener: TcpListener) {
+        let (listening, accepting) = Listening::new(&self.worker, Slot::new(&name.0, name.1), &self.open);
+        self.accepting.spawn_local(accepting.run(listener));
+        self.listeners.insert(name, listening);
+    }
+
+    /// Every connection has what holds now. An app that has gone altogether keeps what it had last, until the few
+    /// connections to it that are left are closed.
+    fn fill(&mut self) {
+        for ((key, _), listening) in &self.listeners {
+            listening.slot().set(self.views.get(key).cloned());
+        }
+        for (key, slot) in &self.retired {
+            if let Some(view) = self.views.get(key) {
+                slot.set(Some(Rc::clone(view)));
             }
         }
-        for (name, listener) in opened {
-            let listening = self.listen(&name, listener)?;
-            self.listeners.insert(name, listening);
-        }
-        for ((key, _), listening) in &self.listeners {
-            listening.slot.set(self.views.get(key).cloned());
-        }
-        Ok(())
     }
 
-    fn listen(&self, (key, kind): &(AppKey, Kind), listener: StdListener) -> std::io::Result<Listening> {
-        let listener = TcpListener::from_std(listener)?;
-        let slot = Slot::new(key, *kind);
-        let (stop, stopped) = watch::channel(false);
-        let accepting = Accepting {
-            worker: Rc::clone(&self.worker),
-            slot: Rc::clone(&slot),
-            drain: self.drain.subscribe(),
-            open: Rc::clone(&self.open),
-        };
-        let accepting = tokio::task::spawn_local(accepting.run(listener, stopped));
-        Ok(Listening { slot, accepting, stop })
+    fn sweep(&mut self) {
+        self.worker.sweep();
+        self.retired.retain(|(_, slot)| Rc::strong_count(slot) > 1);
     }
 
-    async fn stop(self, limit: Duration) {
+    async fn stop(&mut self, limit: Duration) {
+        let grace = Instant::now() + GRACE.min(limit / 2);
         for listening in self.listeners.values() {
-            listening.stop.send_replace(true);
+            listening.slot().retire(grace);
+            listening.stop();
         }
-        for (_, listening) in self.listeners {
-            if let Err(error) = listening.accepting.await {
+        for (_, slot) in &self.retired {
+            slot.retire(grace);
+        }
+        while let Some(ended) = self.accepting.join_next().await {
+            if let Err(error) = ended.map_err(io::Error::from).flatten() {
                 tracing::error!(%error, "a listener ended in an unexpected way");
             }
         }
-        // Connections finish the request under way and close.
-        self.drain.send_replace(true);
-        let deadline = tokio::time::Instant::now() + limit;
-        while self.open.get() > 0 && tokio::time::Instant::now() < deadline {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        if self.open.get() > 0 {
-            tracing::warn!(
-                connections = self.open.get(),
-                "connections were cut off: they took longer than the drain time"
-            );
+        let mut open = self.open.subscribe();
+        if tokio::time::timeout(limit, open.wait_for(|open| *open == 0)).await.is_err() {
+            let connections = *self.open.borrow();
+            tracing::warn!(connections, "connections were cut off: they took longer than the drain time");
         }
     }
 }
 
-/// The loop of one listener.
-struct Accepting {
-    worker: Rc<Worker>,
-    slot: Rc<Slot>,
-    drain: watch::Receiver<bool>,
-    open: Rc<Cell<usize>>,
-}
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
 
-/// Counts a connection while it is open.
-struct Open {
-    count: Rc<Cell<usize>>,
-    gauge: prometheus_client::metrics::gauge::Gauge,
-}
+    use super::*;
+    use crate::identity::Gate;
+    use crate::options::{AccessLog, Kind};
+    use crate::seeing::access_log::Sink;
+    use crate::seeing::metrics::Metrics;
 
-// === impl Accepting ===
-
-impl Accepting {
-    async fn run(self, listener: TcpListener, mut stop: watch::Receiver<bool>) {
-        loop {
-            let accepted = tokio::select! {
-                accepted = listener.accept() => accepted,
-                _ = stop.wait_for(|stop| *stop) => break,
-            };
-            match accepted {
-                Ok((stream, _)) => self.spawn(stream),
-                Err(error) => {
-                    tracing::warn!(%error, "a connection could not be accepted");
-                    tokio::time::sleep(OUT_OF_FILES).await;
-                }
-            }
-        }
-        // Callers that the kernel has already let in are served; closing now would reset them.
-        while let Some(Ok((stream, _))) = now(listener.accept()).await {
-            self.spawn(stream);
-        }
-    }
-
-    /// The task ends with its connection; the count of open ones joins them at the end.
-    fn spawn(&self, stream: TcpStream) {
-        let open = Open::new(&self.open, &self.worker, self.slot.kind);
-        let (worker, slot, drain) = (Rc::clone(&self.worker), Rc::clone(&self.slot), self.drain.clone());
-        tokio::task::spawn_local(async move {
-            super::connection::serve(worker, slot, stream, drain).await;
-            drop(open);
+    #[test]
+    fn a_dead_listener_ends_its_worker() {
+        let (log, _) = Sink::start(AccessLog::Off).unwrap();
+        let metrics = Metrics::new(log.clone());
+        let ended = runtime().unwrap().block_on(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            socket2::SockRef::from(&listener).shutdown(std::net::Shutdown::Both).unwrap();
+            let (commands, receiver) = mpsc::unbounded_channel();
+            let (done, _) = std::sync::mpsc::channel();
+            let name = (AppKey { namespace: "shop".into(), app: "fr-api".into() }, Kind::Outbound);
+            let (apps, opened) = (Arc::new(BTreeMap::new()), vec![(name, listener)]);
+            let apply = Apply { apps, opened, passed: Vec::new(), closed: Vec::new(), done };
+            assert!(commands.send(Command::Apply(apply)).is_ok());
+            let run = run(Worker::new(metrics, log, Gate::new()), receiver);
+            tokio::time::timeout(Duration::from_secs(10), run).await.expect("the worker goes on")
         });
-    }
-}
-
-/// What is there already, without waiting.
-async fn now<T>(future: impl Future<Output = T>) -> Option<T> {
-    tokio::select! {
-        biased;
-        ready = future => Some(ready),
-        () = std::future::ready(()) => None,
-    }
-}
-
-// === impl Open ===
-
-impl Open {
-    fn new(count: &Rc<Cell<usize>>, worker: &Worker, kind: Kind) -> Self {
-        count.set(count.get() + 1);
-        let gauge = worker.metrics.rare.connections.get_or_create(&vec![("direction", kind.as_str())]).clone();
-        gauge.inc();
-        Self { count: Rc::clone(count), gauge }
-    }
-}
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        self.count.set(self.count.get().saturating_sub(1));
-        self.gauge.dec();
+        assert!(ended.is_err());
     }
 }

@@ -49,12 +49,29 @@ pub(crate) fn read_head(stream: &mut TcpStream) -> Option<String> {
 pub(crate) fn exchange(address: SocketAddr, request: &str) -> (String, String) {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    say(&mut stream, request)
+}
+
+/// Sends exact bytes on a connection that is there, and reads one answer: its head and its body.
+pub(crate) fn say(stream: &mut TcpStream, request: &str) -> (String, String) {
     stream.write_all(request.as_bytes()).unwrap();
-    let head = read_head(&mut stream).unwrap();
+    let head = read_head(stream).unwrap();
     let length = header(&head, "content-length").map_or(0, |value| value.parse().unwrap());
     let mut body = vec![0; length];
     stream.read_exact(&mut body).unwrap();
     (head, String::from_utf8_lossy(&body).into_owned())
+}
+
+/// A connection on which nothing has been said.
+pub(crate) fn connect(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    stream
+}
+
+/// The other end has closed the connection in an orderly way.
+pub(crate) fn is_closed(stream: &mut TcpStream) -> bool {
+    matches!(stream.read(&mut [0]), Ok(0))
 }
 
 pub(crate) fn get(address: SocketAddr, path: &str, headers: &str) -> (String, String) {
