@@ -107,15 +107,14 @@ async fn admit(
     exchange: &mut Exchange,
 ) -> Result<Option<Rc<Verified>>, Refusal> {
     let endpoint = inbound.endpoints.find(parts.uri.path(), &parts.method);
-    if endpoint.is_some_and(|endpoint| endpoint.public) {
+    if endpoint.is_ok_and(|endpoint| endpoint.public) {
         return Ok(None);
     }
     let verified = authenticate::inbound(app, &inbound.who, &parts.headers).await?;
     exchange.user = Some(verified.caller.subject.clone());
     exchange.actor.clone_from(&verified.caller.actor);
     // A caller that is known may learn that no rule matches; an unknown one was sent away before.
-    let denied = || Refusal::new(Code::NoEndpoint, "no endpoint of the ProxiedApp matches this path and method");
-    endpoint.ok_or_else(denied)?.authorize(&verified.caller)?;
+    endpoint.map_err(Refusal::from)?.authorize(&verified.caller)?;
     Ok(Some(verified))
 }
 
