@@ -127,7 +127,8 @@ fn storm_of_reloads_fails_no_call() {
     for client in clients {
         client.join().unwrap().unwrap();
     }
-    assert!(rounds >= 150, "only {rounds} changes in {STORM:?}");
+    assert!(rounds >= 240, "only {rounds} changes in {STORM:?}, ten a second are meant");
+    eprintln!("{rounds} changes, {} calls", load.served.load(Ordering::Acquire));
     assert!(load.served.load(Ordering::Acquire) > 1_000, "hardly any load");
     assert_eq!(counts(&shop), (first_taken + f64::from(rounds.div_ceil(2)), first_refused + f64::from(rounds / 2)));
     let lines = shop.crosscall.stderr().lines().filter(|line| line.contains("manifests.yaml")).count();
