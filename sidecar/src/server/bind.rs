@@ -38,6 +38,8 @@ fn listen(socket: Socket) -> std::io::Result<TcpListener> {
 #[cfg(test)]
 mod tests {
     use std::io::{Read, Write};
+    use std::sync::mpsc::Sender;
+    use std::thread::JoinHandle;
 
     use super::*;
 
@@ -58,28 +60,45 @@ mod tests {
     }
 
     #[test]
+    fn a_bound_socket_lets_nobody_in() {
+        assert!(!bound("127.0.0.1:0".parse().unwrap(), false).unwrap().is_listener().unwrap());
+    }
+
+    #[test]
     fn callers_are_let_in_for_good() {
         for _ in 0..200 {
             let (address, _) = bind("127.0.0.1:0".parse().unwrap(), 1).unwrap();
-            let caller = std::thread::spawn(move || {
-                loop {
-                    // From another address: a socket could reach itself otherwise.
-                    let mut caller = bound("127.0.0.2:0".parse().unwrap(), false).unwrap();
-                    caller.set_nonblocking(false).unwrap();
-                    if caller.connect(&address.into()).is_ok() {
-                        return caller.read(&mut [0]).unwrap();
-                    }
-                }
-            });
+            let (began, beginning) = std::sync::mpsc::channel();
+            let callers: Vec<_> = (0..3).map(|_| call(address, began.clone())).collect();
+            beginning.recv().unwrap();
             let (_, listeners) = bind(address, 2).unwrap();
-            while !caller.is_finished() {
+            while !callers.iter().all(JoinHandle::is_finished) {
                 for listener in &listeners {
                     if let Ok((mut accepted, _)) = listener.accept() {
                         accepted.write_all(b"x").unwrap();
                     }
                 }
             }
-            assert_eq!(caller.join().unwrap(), 1);
+            for caller in callers {
+                assert_eq!(caller.join().unwrap(), 1);
+            }
         }
+    }
+
+    /// Connects until it is let in, and reads a byte.
+    fn call(address: SocketAddr, began: Sender<()>) -> JoinHandle<usize> {
+        std::thread::spawn(move || {
+            loop {
+                // From another address: a socket could reach itself otherwise.
+                let mut caller = bound("127.0.0.2:0".parse().unwrap(), false).unwrap();
+                caller.set_nonblocking(false).unwrap();
+                let connected = caller.connect(&address.into());
+                // Only the first is waited for.
+                let _ = began.send(());
+                if connected.is_ok() {
+                    return caller.read(&mut [0]).unwrap();
+                }
+            }
+        })
     }
 }
