@@ -55,7 +55,7 @@ impl Load {
         Sample { requests: requests.parse().unwrap(), seconds, client_cpu, ..Sample::default() }
     }
 
-    /// [`pace::RATE`] requests a second, each measured.
+    /// [`crate::pace::RATE`] requests a second, each measured.
     pub(crate) fn paced(&self, target: &Running) -> Sample {
         let mut command = pinned(self.core, &std::env::current_exe().unwrap());
         command.args(["pace", &target.address.to_string(), target.path, &self.seconds.to_string()]);
