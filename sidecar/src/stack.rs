@@ -6,11 +6,13 @@ mod outbound;
 use std::rc::Rc;
 
 use http::Response;
+use http::request::Parts;
+use hyper::body::{Body, Incoming};
 use sidecar_policy::code::{Code, Refusal};
 
 use crate::body::ResponseBody;
 use crate::exchange::Exchange;
-use crate::layers::correlate::REQUEST_ID;
+use crate::layers::correlate::{self, REQUEST_ID};
 use crate::options::Kind;
 use crate::server::{ConnectionState, Slot};
 use crate::worker::Worker;
@@ -29,6 +31,22 @@ pub(crate) async fn serve(
         Kind::Inbound => inbound::serve(worker, slot, connection, request).await,
         Kind::Outbound | Kind::Exposed => outbound::serve(worker, slot, connection, request).await,
     }
+}
+
+/// The first steps of every request: its id, its trace, and the exchange that counts and logs it.
+fn begin(
+    worker: &Rc<Worker>,
+    slot: &Slot,
+    connection: &Rc<ConnectionState>,
+    parts: &Parts,
+    body: &Incoming,
+) -> Box<Exchange> {
+    if body.is_end_stream() {
+        connection.expect_head();
+    }
+    let id = correlate::request_id(worker, &parts.headers);
+    let trace = correlate::trace(worker, &parts.headers);
+    Exchange::begin(worker, slot, connection, parts, id, trace)
 }
 
 /// The last steps of every answer: it carries the request's id, and the exchange ends with its body.

@@ -5,18 +5,18 @@ use std::rc::Rc;
 use http::header::HOST;
 use http::request::Parts;
 use http::{HeaderName, Response};
-use hyper::body::{Body, Incoming};
+use hyper::body::Incoming;
 use sidecar_policy::caller::IDENTITY_HEADERS;
 use sidecar_policy::code::{Code, Refusal};
 use sidecar_policy::headers::strip_response;
 use sidecar_policy::path;
 
-use super::{Request, finish, not_configured};
+use super::{Request, begin, finish, not_configured};
 use crate::app::{App, Inbound, Verified};
 use crate::body::ResponseBody;
 use crate::exchange::Exchange;
 use crate::layers::forward::{self, Origin};
-use crate::layers::{accept, authenticate, correlate, rescue};
+use crate::layers::{accept, authenticate, rescue};
 use crate::server::{ConnectionState, Slot};
 use crate::upstream::{Outgoing, send};
 use crate::worker::Worker;
@@ -30,12 +30,7 @@ pub(super) async fn serve(
 ) -> Response<ResponseBody> {
     let (parts, body) = request.into_parts();
     // 1. Request id, trace, log and metrics: outside everything, so that every answer has them.
-    let id = correlate::request_id(worker, &parts.headers);
-    let trace = correlate::trace(worker, &parts.headers);
-    let mut exchange = Exchange::begin(worker, slot, connection, &parts, id, trace);
-    if body.is_end_stream() {
-        connection.expect_head();
-    }
+    let mut exchange = begin(worker, slot, connection, &parts, &body);
     let app = slot.current();
     let inbound = app.as_ref().and_then(|app| Some((app, app.compiled.inbound.as_ref()?)));
     // 2. The error table.

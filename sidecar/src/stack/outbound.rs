@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
-use hyper::body::{Body, Incoming};
+use hyper::body::Incoming;
 use sidecar_policy::code::{Code, Refusal};
 use sidecar_policy::cors::CorsDecision;
 use sidecar_policy::headers::strip_response;
@@ -13,14 +13,14 @@ use sidecar_policy::location::Mapping;
 use sidecar_policy::path;
 use sidecar_policy::route::{Destination, RouteIndex};
 
-use super::{Request, finish, not_configured};
+use super::{Request, begin, finish, not_configured};
 use crate::app::{App, Outbound, Route, Target};
 use crate::authorizer::{AuthorizerError, Call, CallUser};
 use crate::body::ResponseBody;
 use crate::exchange::Exchange;
 use crate::layers::authenticate::{self, Identity};
 use crate::layers::forward::{self, Origin};
-use crate::layers::{accept, correlate, location, rescue};
+use crate::layers::{accept, location, rescue};
 use crate::options::Kind;
 use crate::server::{ConnectionState, Slot};
 use crate::upstream::{Answered, Outgoing, send};
@@ -48,12 +48,7 @@ pub(super) async fn serve(
 ) -> Response<ResponseBody> {
     let (parts, body) = request.into_parts();
     // 1. Request id, trace, log and metrics: outside everything, so that every answer has them.
-    let id = correlate::request_id(worker, &parts.headers);
-    let trace = correlate::trace(worker, &parts.headers);
-    let mut exchange = Exchange::begin(worker, slot, connection, &parts, id, trace);
-    if body.is_end_stream() {
-        connection.expect_head();
-    }
+    let mut exchange = begin(worker, slot, connection, &parts, &body);
     let app = slot.current();
     // 2. A request that two servers could read differently goes no further, and no route sees it.
     let chosen = accept::check(&parts, connection).and_then(|()| match &app {
