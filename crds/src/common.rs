@@ -5,7 +5,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::names::{AppName, ObjectName, Permission};
+use crate::names::{ObjectName, Permission};
 
 /// An object of the same namespace.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -84,6 +84,3 @@ pub struct Status {
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
 }
-
-/// Names of apps, in the order written.
-pub type AppNames = Vec<AppName>;

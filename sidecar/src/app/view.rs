@@ -11,7 +11,7 @@ use sidecar_policy::caller::Caller;
 use sidecar_policy::jwt::TokenError;
 
 use super::{Compiled, Route};
-use crate::authorizer::{AccessToken, AuthorizerError, Call};
+use crate::authorizer::{AuthorizerError, Call};
 use crate::identity::Passwords;
 use crate::options::{AppKey, Kind};
 use crate::seeing::metrics::Series;
@@ -37,14 +37,14 @@ pub(crate) struct App {
     /// By the position of the route.
     series: Vec<Arc<Series>>,
     pub(crate) inbound_series: Option<Arc<Series>>,
-    tokens: RefCell<Cache<(usize, Call), Rc<Held>>>,
+    tokens: RefCell<Cache<(usize, Call), Held>>,
     verified: RefCell<Cache<[u8; 32], Rc<Verified>>>,
     pub(crate) passwords: Rc<Passwords>,
 }
 
 /// A worker's copy of a token, until the source should be asked again.
 struct Held {
-    token: AccessToken,
+    header: HeaderValue,
     until: u64,
 }
 
@@ -112,7 +112,7 @@ impl App {
         if let Some(held) = self.tokens.borrow_mut().get(&key)
             && unix_time() < held.until
         {
-            return Ok(held.token.header.clone());
+            return Ok(held.header.clone());
         }
         let made = tokio::time::timeout(TOKEN_PATIENCE, route.tokens.token(call)).await;
         let token = made.map_err(|_| AuthorizerError::Authorization {
@@ -122,11 +122,10 @@ impl App {
         // A copy of its own, so that workers do not count references to the same bytes.
         let mut header = HeaderValue::from_bytes(token.header.as_bytes()).unwrap_or_else(|_| token.header.clone());
         header.set_sensitive(true);
-        let own = AccessToken { header: header.clone(), ..*token };
         // Once the source would renew it, it must be asked, so that it does.
-        let until = own.renew_at(0.0).unwrap_or(u64::MAX).max(unix_time().saturating_add(1));
-        let until = own.expires_at.map_or(until, |at| until.min(at.saturating_sub(own.gap())));
-        self.tokens.borrow_mut().insert(key, Rc::new(Held { token: own, until }));
+        let until = token.renew_at(0.0).unwrap_or(u64::MAX).max(unix_time().saturating_add(1));
+        let until = token.expires_at.map_or(until, |at| until.min(at.saturating_sub(token.gap())));
+        self.tokens.borrow_mut().insert(key, Held { header: header.clone(), until });
         Ok(header)
     }
 

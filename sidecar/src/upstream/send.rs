@@ -43,6 +43,22 @@ enum Failure {
     Unasked,
 }
 
+// === impl Failure ===
+
+impl Failure {
+    /// What the caller is told when it is not tried again.
+    fn refusal(self, pool: &Pool, upload: &Upload, timeouts: Timeouts) -> Refusal {
+        match self {
+            Self::Unsent(_) => {
+                Refusal::new(Code::UpstreamBroken, format!("{} closed the connection", pool.endpoint.name))
+            }
+            Self::Sent(error) => broken(pool, &error),
+            Self::TooLate => too_late(pool, upload, timeouts),
+            Self::Unasked => unasked(pool),
+        }
+    }
+}
+
 /// Sends it on an idle connection or a new one.
 ///
 /// An idle connection may be closed by the app at the very moment that it is used. Then the request goes out again on
@@ -66,19 +82,13 @@ pub(crate) async fn send(pool: &Rc<Pool>, outgoing: Outgoing) -> Result<Answered
                 request = Request::from_parts(parts, RequestBody::new(None, None, Duration::ZERO).0);
                 break;
             }
-            Err(Failure::TooLate) => return Err(too_late(pool, &upload, timeouts)),
-            Err(Failure::Unasked) => return Err(unasked(pool)),
+            Err(failure) => return Err(failure.refusal(pool, &upload, timeouts)),
         }
     }
     let mut sender = pool.open(Duration::from_millis(timeouts.connect_ms)).await?;
     match attempt(&mut sender, request, &upload, timeouts).await {
         Ok(response) => Ok(Answered { response: lend(pool, sender, response, upload, timeouts), spare }),
-        Err(Failure::Unsent(_)) => {
-            Err(Refusal::new(Code::UpstreamBroken, format!("{} closed the connection", pool.endpoint.name)))
-        }
-        Err(Failure::Sent(error)) => Err(broken(pool, &error)),
-        Err(Failure::TooLate) => Err(too_late(pool, &upload, timeouts)),
-        Err(Failure::Unasked) => Err(unasked(pool)),
+        Err(failure) => Err(failure.refusal(pool, &upload, timeouts)),
     }
 }
 
